@@ -1,0 +1,103 @@
+package memmap
+
+import (
+	"errors"
+	"io"
+	"runtime/debug"
+)
+
+// ReadAt copies from the mapping, as io.ReaderAt does. It is guarded: a fault is
+// an error, with the number of bytes that could be read before it.
+func (m *Mapping) ReadAt(p []byte, off int64) (int, error) {
+	v := m.now.Load()
+	if v == nil || uint64(off) > uint64(len(v.data)) {
+		return 0, m.outside("read", off, len(p))
+	}
+	src := v.data[off:]
+	if !copyGuarded(p, src, v.pages) {
+		return m.copySlowly("read", off, p, reading)
+	}
+	if len(src) < len(p) {
+		return len(src), io.EOF
+	}
+	return len(p), nil
+}
+
+// WriteAt copies into the mapping. It is guarded as ReadAt is. A range that
+// doesn't lie in the mapping is an error, and nothing is written: a mapping has
+// to grow before it can hold more.
+func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
+	v := m.now.Load()
+	if v == nil || uint64(off) > uint64(len(v.data)) || len(p) > len(v.data)-int(off) {
+		return 0, m.outside("write", off, len(p))
+	}
+	if !copyGuarded(v.data[off:], p, v.pages) {
+		return m.copySlowly("write", off, p, writing)
+	}
+	return len(p), nil
+}
+
+// outside is the error for a range that a mapping doesn't have.
+func (m *Mapping) outside(op string, off int64, n int) error {
+	if m.now.Load() == nil {
+		return m.fail(op, off, int64(n), ErrClosed)
+	}
+	if op == "read" && off >= 0 {
+		return io.EOF
+	}
+	return m.fail(op, off, int64(n), ErrRange)
+}
+
+// copyGuarded copies, and reports whether that went without a fault in the
+// given pages. Which of the slices lies there doesn't matter.
+func copyGuarded(dst, src []byte, pages span) (ok bool) {
+	old := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(old)
+		if r := recover(); r != nil {
+			if addr, isFault := faultAddr(r); !isFault || !pages.holds(addr) {
+				panic(r)
+			}
+		}
+	}()
+	copy(dst, src)
+	return true
+}
+
+// copySlowly copies page by page after a fault, up to the first page that can't
+// be accessed. A copy touches its last bytes early, so only this says how far
+// one can get. It waits out a change in progress (a mapping on the move) and
+// starts again on what the change left.
+func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, error) {
+	done := 0
+	for done < len(p) {
+		m.mu.Lock()
+		v := m.now.Load()
+		m.mu.Unlock()
+		at := off + int64(done)
+		if v == nil {
+			return done, m.fail(op, at, int64(len(p)-done), &fault{ErrClosed})
+		}
+		if at >= int64(len(v.data)) {
+			return done, m.outside(op, at, len(p)-done)
+		}
+		n := min(len(p)-done, int(v.page-(v.delta+at)%v.page), len(v.data)-int(at))
+		if m.copyPage(v, p[done:done+n], at, a) {
+			done += n
+			continue
+		}
+		err := m.faultError(op, v, v.delta+at, a)
+		if !errors.Is(err, errNotNow) && m.now.Load() == v {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// copyPage copies within one page, and reports whether that was possible.
+func (m *Mapping) copyPage(v *view, p []byte, at int64, a access) bool {
+	if a == reading {
+		return copyGuarded(p, v.data[at:], v.pages)
+	}
+	return copyGuarded(v.data[at:], p, v.pages)
+}

@@ -1,0 +1,287 @@
+package memmap
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// The address space of mappings.
+//
+// An address range is in one of four states:
+//
+//  1. Free: inaccessible memory inside an arena, for the next mapping.
+//  2. Mapped: it belongs to a mapping, or to a Region.
+//  3. Quarantined: inaccessible, and not given out again yet. A slice that was
+//     kept too long faults here, instead of reading what came after.
+//  4. Stuck: the kernel, at its limit of areas, refused to replace it. It is
+//     protected instead, and replaced as soon as that works.
+//
+// take goes from Free to Mapped, giveBack from Mapped to Quarantined (or
+// Stuck), ripen from Quarantined to Free.
+//
+// Every change is one mmap(MAP_FIXED) over memory that is ours. There is never
+// a moment in which the range is unmapped and something else of the process
+// (the Go heap, a C library) could move in.
+
+// span is a range of addresses, of whole pages.
+type span struct{ addr, n uintptr }
+
+func (s span) end() uintptr            { return s.addr + s.n }
+func (s span) holds(addr uintptr) bool { return addr-s.addr < s.n }
+func (s span) at(off, n int64) span    { return span{s.addr + uintptr(off), uintptr(n)} }
+
+// home is where a mapping has its address space from.
+type home interface {
+	// giveBack makes the range inaccessible at once and takes it back. If it
+	// fails, the range may still be accessible, but stays out of use.
+	giveBack(s span) error
+
+	// extend takes the n bytes behind s as well, if they are free.
+	extend(s span, n uintptr) bool
+}
+
+const (
+	// quarantineTime is how long a range stays inaccessible at least, if
+	// address space is not short: long against any access still in flight.
+	quarantineTime = 5 * time.Second
+
+	// Sizes where addresses are plenty, and on 32-bit systems.
+	firstArena      uintptr = 1 << (24 + 6*is64bit)  // 1 GiB, 16 MiB
+	largestArena    uintptr = 1 << (26 + 10*is64bit) // 64 GiB, 64 MiB
+	quarantineBytes uintptr = 1 << (25 + 19*is64bit) // 16 TiB, 32 MiB: more is reused, the oldest first
+
+	is64bit = ^uintptr(0) >> 63
+)
+
+// space gives out address space from arenas: large inaccessible reservations.
+type space struct {
+	mu          sync.Mutex
+	arenas      []span        // reserved ranges, never given back while in use; guarded by mu
+	free        []span        // ordered by address, neighbours merged; guarded by mu
+	quarantine  []quarantined // oldest first; guarded by mu
+	quarantined uintptr       // bytes in quarantine; guarded by mu
+	stuck       []span        // guarded by mu
+}
+
+type quarantined struct {
+	span
+	since time.Time
+}
+
+// addresses is the address space of this process. There is only one.
+var addresses = new(space)
+
+// take returns n bytes of inaccessible memory, at a multiple of align.
+func (s *space) take(n, align uintptr) (span, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryStuck()
+	s.ripen(time.Now().Add(-quarantineTime))
+	if got, ok := s.fit(n, align); ok {
+		return got, nil
+	}
+	err := s.reserve(n + align - uintptr(sys.PageSize))
+	if err != nil {
+		// Address space is short: what is in quarantine must do.
+		s.ripen(time.Now())
+		if got, ok := s.fit(n, align); ok {
+			return got, nil
+		}
+		s.releaseEmpty()
+		err = s.reserve(n + align - uintptr(sys.PageSize))
+	}
+	if err != nil {
+		return span{}, err
+	}
+	got, _ := s.fit(n, align)
+	return got, nil
+}
+
+// fit cuts n bytes out of the first free span that has room for them.
+func (s *space) fit(n, align uintptr) (span, bool) {
+	for i, f := range s.free {
+		addr := (f.addr + align - 1) &^ (align - 1)
+		if addr < f.addr || addr-f.addr > f.n || f.n-(addr-f.addr) < n {
+			continue
+		}
+		got := span{addr, n}
+		s.free = slices.Replace(s.free, i, i+1, rest(f, got)...)
+		return got, true
+	}
+	return span{}, false
+}
+
+// rest returns what remains of f when got is cut out of it.
+func rest(f, got span) []span {
+	var left []span
+	if got.addr > f.addr {
+		left = append(left, span{f.addr, got.addr - f.addr})
+	}
+	if got.end() < f.end() {
+		left = append(left, span{got.end(), f.end() - got.end()})
+	}
+	return left
+}
+
+// reserve adds an arena with room for n bytes. Where address space is limited
+// (RLIMIT_AS, 32-bit systems) it is as small as it must be.
+func (s *space) reserve(n uintptr) error {
+	size := max(n, min(firstArena<<min(len(s.arenas), 6), largestArena))
+	for {
+		addr, err := sys.Map(0, size, sys.ProtNone, inaccessible, -1, 0)
+		if err == nil {
+			s.arenas = append(s.arenas, span{addr, size})
+			s.addFree(span{addr, size})
+			return nil
+		}
+		if size == n {
+			return err
+		}
+		size = max(n, size/4)
+	}
+}
+
+// inaccessible are the flags of memory that nobody can touch and that costs
+// nothing: no page frames, no commit charge.
+const inaccessible = sys.Private | sys.Anonymous | sys.NoReserve
+
+// addFree adds a span to the free ones, merged with its neighbours.
+func (s *space) addFree(f span) {
+	i, _ := slices.BinarySearchFunc(s.free, f, func(a, b span) int { return cmp.Compare(a.addr, b.addr) })
+	if i < len(s.free) && f.end() == s.free[i].addr {
+		f.n += s.free[i].n
+		s.free = slices.Delete(s.free, i, i+1)
+	}
+	if i > 0 && s.free[i-1].end() == f.addr {
+		s.free[i-1].n += f.n
+		return
+	}
+	s.free = slices.Insert(s.free, i, f)
+}
+
+// giveBack makes a range inaccessible and puts it in quarantine.
+func (s *space) giveBack(r span) error {
+	if r.n == 0 {
+		return nil
+	}
+	err := makeInaccessible(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		err = disarm(r, err)
+		s.stuck = append(s.stuck, r)
+		return err
+	}
+	s.retryStuck()
+	s.intoQuarantine(r)
+	return nil
+}
+
+func (s *space) intoQuarantine(r span) {
+	s.quarantine = append(s.quarantine, quarantined{r, time.Now()})
+	s.quarantined += r.n
+}
+
+// makeInaccessible replaces whatever is mapped in a range, in one step.
+func makeInaccessible(r span) error {
+	_, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.Fixed, -1, 0)
+	return err
+}
+
+// disarm is plan B for a range that can't be replaced because the process is at
+// its limit of areas: mmap(MAP_FIXED) may need one area more for a moment,
+// while protecting whole areas needs none. The pages go too, if they may.
+func disarm(r span, cause error) error {
+	if err := sys.Protect(r.addr, r.n, sys.ProtNone); err != nil {
+		return explain(cause, int64(r.n))
+	}
+	// Locked pages and old kernels refuse; the memory is then given back
+	// when the range is replaced.
+	_ = sys.Advise(r.addr, r.n, sys.AdviseDontNeed)
+	return nil
+}
+
+// retryStuck replaces the ranges that could only be protected.
+func (s *space) retryStuck() {
+	s.stuck = slices.DeleteFunc(s.stuck, func(r span) bool {
+		if makeInaccessible(r) != nil {
+			return false
+		}
+		s.intoQuarantine(r)
+		return true
+	})
+}
+
+// ripen frees the ranges that went into quarantine before a time, and the
+// oldest ones of too many.
+func (s *space) ripen(before time.Time) {
+	i := 0
+	for i < len(s.quarantine) && (s.quarantine[i].since.Before(before) || s.quarantined > quarantineBytes) {
+		q := s.quarantine[i]
+		s.quarantined -= q.n
+		if s.owns(q.span) {
+			s.addFree(q.span)
+		} else if err := sys.Unmap(q.addr, q.n); err != nil {
+			s.stuck = append(s.stuck, q.span)
+		}
+		i++
+	}
+	s.quarantine = slices.Delete(s.quarantine, 0, i)
+}
+
+// owns reports whether a range lies in an arena. Others were placed by the user
+// or the kernel (Addr, Low32, GrowsDown): those are unmapped in the end.
+func (s *space) owns(r span) bool {
+	return slices.ContainsFunc(s.arenas, func(a span) bool { return a.holds(r.addr) })
+}
+
+// releaseEmpty unmaps the arenas that are free from end to end.
+func (s *space) releaseEmpty() {
+	s.arenas = slices.DeleteFunc(s.arenas, func(a span) bool {
+		i := slices.IndexFunc(s.free, func(f span) bool { return f.holds(a.addr) && f.end() >= a.end() })
+		if i < 0 || sys.Unmap(a.addr, a.n) != nil {
+			return false
+		}
+		s.free = slices.Replace(s.free, i, i+1, rest(s.free[i], a)...)
+		return true
+	})
+}
+
+func (s *space) extend(r span, n uintptr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.free, func(f span) bool { return f.addr == r.end() && f.n >= n })
+	if i < 0 {
+		return false
+	}
+	s.free = slices.Replace(s.free, i, i+1, rest(s.free[i], span{r.end(), n})...)
+	return true
+}
+
+// takeAt returns inaccessible memory at a given address, if nothing is there.
+func takeAt(addr, n uintptr) (span, error) {
+	got, err := sys.Map(addr, n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
+	switch {
+	case err == sys.EEXIST:
+		return span{}, ErrInUse
+	case err != nil:
+		return span{}, err
+	case got != addr:
+		// Kernels before 4.17 take the address as a hint.
+		if err := sys.Unmap(got, n); err != nil {
+			return span{}, err
+		}
+		return span{}, unsupported("MAP_FIXED_NOREPLACE needs Linux 4.17")
+	}
+	return span{addr, n}, nil
+}
+
+// takeLow returns inaccessible memory in the first 2 GiB.
+func takeLow(n uintptr) (span, error) {
+	addr, err := sys.Map(0, n, sys.ProtNone, inaccessible|sys.Low32, -1, 0)
+	return span{addr, n}, err
+}

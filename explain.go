@@ -1,0 +1,73 @@
+package memmap
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// explain adds to an errno what the user can do about it. ENOMEM stands for
+// four different limits; which one it was is found by looking.
+func explain(err error, size int64) error {
+	switch {
+	case err == sys.ENOMEM:
+		return firstOf(areaLimit(err), addressLimit(err, size), commitLimit(err, size), err)
+	case err == sys.EAGAIN, err == sys.EPERM:
+		return firstOf(lockLimit(err), err)
+	}
+	return err
+}
+
+// areaLimit reports that the process has as many areas as it may have.
+func areaLimit(err error) error {
+	text, readErr := os.ReadFile("/proc/sys/vm/max_map_count")
+	if readErr != nil {
+		return nil
+	}
+	limit, parseErr := strconv.Atoi(strings.TrimSpace(string(text)))
+	maps, readErr := os.ReadFile("/proc/self/maps")
+	if parseErr != nil || readErr != nil {
+		return nil
+	}
+	// A call may need up to three areas more while it works.
+	if areas := bytes.Count(maps, []byte("\n")); areas >= limit-3 {
+		return withHint(err, "the process has %d areas, and vm.max_map_count is %d", areas, limit)
+	}
+	return nil
+}
+
+func addressLimit(err error, size int64) error {
+	limit, limitErr := sys.AddressSpaceLimit()
+	if limitErr != nil || limit == ^uint64(0) {
+		return nil
+	}
+	used, usedErr := addressSpaceUsed()
+	if usedErr != nil || used+uint64(size) <= limit {
+		return nil
+	}
+	return withHint(err, "RLIMIT_AS is %d bytes, of which %d are used", limit, used)
+}
+
+func commitLimit(err error, size int64) error {
+	policy, readErr := ReadOvercommit()
+	if readErr != nil {
+		return nil
+	}
+	var refused *hinted
+	if errors.As(policy.Check(size), &refused) {
+		return withHint(err, "%s", refused.hint)
+	}
+	return nil
+}
+
+func lockLimit(err error) error {
+	limit, limitErr := sys.LockLimit()
+	if limitErr != nil {
+		return nil
+	}
+	return withHint(err, "RLIMIT_MEMLOCK is %d bytes", limit)
+}

@@ -1,0 +1,125 @@
+package memmap
+
+import (
+	"errors"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// Grow makes the mapping n bytes long, in place, and the file long enough for
+// it. Nothing moves and no reader waits: slices handed out stay valid, though
+// not longer. The mapping needs MaxLen, or Resize.
+//
+// Blocks are allocated before the file grows, so that a full disk is an error
+// here (ENOSPC), and not a fault at some later store; Sparse opts out. If Grow
+// fails, the file has its old size and blocks. Growing one file from several
+// processes at once needs a lock between them.
+//
+// If the file is long enough already, because another process made it so, it is
+// not touched: so read-only and private mappings can follow a growing file.
+func (m *Mapping) Grow(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.view()
+	if err == nil {
+		err = m.growTo(v, n)
+	}
+	if err != nil {
+		return m.fail("grow", 0, n, err)
+	}
+	return nil
+}
+
+func (m *Mapping) growTo(v *view, n int64) error {
+	switch {
+	case n < int64(len(v.data)):
+		return withHint(ErrRange, "the mapping has %d bytes: Truncate makes it shorter", len(v.data))
+	case n > maxLen-v.delta || v.delta+n > int64(v.pages.n):
+		return withHint(errNoRoom, "MaxLen reserves room")
+	case n == int64(len(v.data)):
+		return nil
+	}
+	if m.file != nil {
+		if err := m.growFile(v.fileOffset(v.delta + n)); err != nil {
+			return err
+		}
+	}
+	next := v.with(v.layout)
+	next.data = bytesAt(v.pages, v.delta, n)
+	m.publish(next)
+	return nil
+}
+
+// fileOffset returns where the file must end for the first n bytes of the pages
+// to be in it.
+func (v *view) fileOffset(n int64) int64 {
+	last := v.layout.at(n - 1)
+	return last.fileOff + n - last.off
+}
+
+// growFile makes the file at least size bytes long.
+func (m *Mapping) growFile(size int64) error {
+	info, err := m.file.Stat()
+	switch {
+	case err != nil:
+		return pathCause(err)
+	case info.Size() >= size:
+		return nil
+	case m.flags&sys.Shared == 0:
+		return ErrPrivate
+	}
+	old := info.Size()
+	if !m.sparse {
+		err = sys.Allocate(m.fd, old, size-old)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return withHint(err, "the file system can't allocate ahead; Sparse grows without")
+		}
+	}
+	if err == nil {
+		err = pathCause(m.file.Truncate(size))
+	}
+	if err != nil {
+		// Some file systems keep the blocks that they had found. Cutting
+		// the file to the size it has gives them back.
+		return firstOf(err, pathCause(m.file.Truncate(old)))
+	}
+	return nil
+}
+
+// Truncate makes the mapping and the file shorter: n bytes of the mapping remain.
+// Raw accesses behind them fault from then on. The mapping must be shared.
+func (m *Mapping) Truncate(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.view()
+	if err == nil {
+		err = m.truncate(v, n)
+	}
+	if err != nil {
+		return m.fail("truncate", 0, n, err)
+	}
+	return nil
+}
+
+func (m *Mapping) truncate(v *view, n int64) error {
+	switch {
+	case m.flags&sys.Shared == 0:
+		return ErrPrivate
+	case n < 0 || n > int64(len(v.data)):
+		return ErrRange
+	case n == int64(len(v.data)):
+		return nil
+	}
+	size := v.layout[0].fileOff + v.delta
+	if n > 0 {
+		size = v.fileOffset(v.delta + n)
+	}
+	next := v.with(v.layout)
+	next.data = bytesAt(v.pages, v.delta, n)
+	m.publish(next)
+	if err := m.file.Truncate(size); err != nil {
+		m.publish(v)
+		return pathCause(err)
+	}
+	return nil
+}

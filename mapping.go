@@ -1,0 +1,443 @@
+package memmap
+
+import (
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// Mapping is a range of memory that shows a part of a file, or anonymous memory
+// that starts as zeros.
+//
+// A Mapping may be used by many goroutines at once. What concurrent stores to
+// the same bytes lead to is up to the program, as with any memory. Close makes
+// the memory inaccessible: guarded access (ReadAt, WriteAt, Load, Store, code
+// under Guard) then reports ErrClosed, while a raw access through a slice from
+// Bytes is a crash, unless it runs under Guard.
+//
+// A Mapping must be closed; the garbage collector doesn't.
+type Mapping struct {
+	name   string
+	file   *os.File  // a descriptor of our own; nil for private anonymous memory
+	fd     int       // that of file, or -1; used under mu, since Close closes it
+	flags  sys.Flags // how its pages are mapped, but for the place
+	sparse bool      // Grow allocates nothing
+	home   home      // where the address space is from
+
+	// mu guards all changes: of pages, layout, length, and of the file's
+	// size by us. Guarded access takes it only after a fault. The mappings
+	// in a Region share the region's.
+	mu *sync.Mutex
+
+	// now is what is mapped; nil once closed. A view is immutable: a change
+	// publishes a new one, and readers need no lock.
+	now atomic.Pointer[view]
+
+	// spans are the address ranges that were ever ours, the newest last. By
+	// them a fault is recognised as ours, also after Close.
+	spans atomic.Pointer[[]span]
+}
+
+// view is a mapping at one moment.
+type view struct {
+	pages  span   // whole pages; what the kernel knows
+	page   int64  // size of a page: larger on hugetlbfs
+	delta  int64  // where the user's first byte lies in pages
+	data   []byte // what the user asked for: len(data) is the length
+	layout layout // what stands at each page
+}
+
+// Open maps the whole of the named file. It never creates one. An empty file
+// gives an empty mapping. The file is opened for writing only if a shared
+// writable mapping is asked for.
+func Open(name string, cfg *FileConfig) (*Mapping, error) {
+	c := cfg.orDefault()
+	flag := os.O_RDONLY
+	if c.Prot&Write != 0 && !c.Private {
+		flag = os.O_RDWR
+	}
+	// Without O_NONBLOCK, opening a pipe would wait for its other end.
+	f, err := os.OpenFile(name, flag|sys.OpenNonblock, 0)
+	if err != nil {
+		return nil, &Error{Op: "open", Name: name, Err: pathCause(err)}
+	}
+	m, err := mapWhole("open", f, c)
+	if err != nil {
+		// The mapping failed; that is what the caller wants to know.
+		_ = f.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Map maps the whole of a file, as long as it is now. f may be closed
+// afterwards: the mapping keeps a descriptor of its own.
+func Map(f *os.File, cfg *FileConfig) (*Mapping, error) {
+	own, err := duplicate(f)
+	if err != nil {
+		return nil, &Error{Op: "map", Name: nameOf(f), Err: err}
+	}
+	m, err := mapWhole("map", own, cfg.orDefault())
+	if err != nil {
+		_ = own.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// MapRange maps n bytes of a file from any byte offset. The range may reach
+// beyond the end of the file: pages wholly beyond it fault until the file grows.
+// n == 0 gives an empty mapping.
+func MapRange(f *os.File, off, n int64, cfg *FileConfig) (*Mapping, error) {
+	return mapRange("map", f, off, n, cfg, nil)
+}
+
+// mapWhole maps all of a file that the mapping will own.
+func mapWhole(op string, own *os.File, c FileConfig) (*Mapping, error) {
+	info, err := own.Stat()
+	if err != nil {
+		return nil, &Error{Op: op, Name: own.Name(), Err: pathCause(err)}
+	}
+	return newFileMapping(op, own, 0, info.Size(), c, nil)
+}
+
+// mapRange maps a range of a file of the caller's, in a region or anywhere.
+func mapRange(op string, f *os.File, off, n int64, cfg *FileConfig, at *slot) (*Mapping, error) {
+	own, err := duplicate(f)
+	if err != nil {
+		return nil, &Error{Op: op, Name: nameOf(f), Off: off, Len: n, Err: err}
+	}
+	m, err := newFileMapping(op, own, off, n, cfg.orDefault(), at)
+	if err != nil {
+		_ = own.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// newFileMapping maps a range of a file that the mapping will own, if it
+// succeeds.
+func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slot) (*Mapping, error) {
+	fail := func(err error) (*Mapping, error) {
+		return nil, &Error{Op: op, Name: own.Name(), Off: off, Len: n, Err: err}
+	}
+	if err := c.check(at != nil); err != nil {
+		return fail(err)
+	}
+	if err := checkFileRange(off, max(n, c.MaxLen)); err != nil || n < 0 {
+		return fail(firstOf(err, ErrRange))
+	}
+	if !sys.CanMap {
+		m, err := readMapping(own, off, n, c)
+		if err != nil {
+			return fail(err)
+		}
+		return m, nil
+	}
+	fd, err := checkFile(own, c)
+	if err != nil {
+		return fail(err)
+	}
+	page, err := sys.BlockSize(fd)
+	if err != nil {
+		return fail(err)
+	}
+	m := &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
+	v := &view{page: page, delta: off - roundDown(off, page)}
+	size := roundUp(v.delta+max(n, c.MaxLen), page)
+	if max(n, c.MaxLen) > 0 {
+		v.layout = layout{{n: size, fileOff: off - v.delta, prot: c.Prot, lock: c.Lock}}
+	}
+	if err := m.create(v, n, c.placement(at)); err != nil {
+		return fail(err)
+	}
+	if c.Populate {
+		if err := m.populateNew(); err != nil {
+			return fail(err)
+		}
+	}
+	return m, nil
+}
+
+// Anonymous maps n bytes of memory that belongs to no file. With cfg nil it is
+// private, readable and writable.
+func Anonymous(n int64, cfg *AnonConfig) (*Mapping, error) {
+	return anonymous("map", n, cfg, nil)
+}
+
+func anonymous(op string, n int64, cfg *AnonConfig, at *slot) (*Mapping, error) {
+	c := cfg.orDefault()
+	m, err := newAnonymous(n, c, at)
+	if err != nil {
+		return nil, &Error{Op: op, Name: c.Name, Len: n, Err: err}
+	}
+	return m, nil
+}
+
+func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
+	if err := c.check(n, at != nil); err != nil {
+		return nil, err
+	}
+	page, log2 := c.Huge.page()
+	size := roundUp(n, page)
+	v := &view{page: page}
+	if n > 0 {
+		v.layout = layout{{n: size, prot: c.Prot, lock: c.Lock}}
+	}
+	m := &Mapping{name: c.Name, fd: -1, flags: c.flags(log2)}
+	if c.Shared {
+		if err := m.makeMemoryFile(size, c, log2); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.create(v, n, c.placement(at)); err != nil {
+		return nil, firstOf(err, m.closeFile())
+	}
+	if !c.Shared && n > 0 && c.Name != anonymousName {
+		// A hint: kernels may be built without it.
+		_ = sys.SetName(m.now.Load().pages.addr, uintptr(size), c.Name)
+	}
+	if c.Populate {
+		if err := m.populateNew(); err != nil {
+			return nil, firstOf(err, m.closeFile())
+		}
+	}
+	return m, nil
+}
+
+// makeMemoryFile gives shared anonymous memory the file behind it.
+func (m *Mapping) makeMemoryFile(size int64, c AnonConfig, hugeLog2 int) error {
+	fd, err := sys.MemoryFile(c.Name, c.Sealable, hugeLog2)
+	if err != nil {
+		return err
+	}
+	m.file, m.fd = os.NewFile(uintptr(fd), c.Name), fd
+	if err := m.file.Truncate(size); err != nil {
+		return firstOf(pathCause(err), m.file.Close())
+	}
+	return nil
+}
+
+// create maps a view's layout into address space from the given place and makes
+// n bytes of it the mapping's.
+func (m *Mapping) create(v *view, n int64, at placement) error {
+	m.mu = at.mutex()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(v.layout) > 0 {
+		if err := m.mapPages(v, at); err != nil {
+			return err
+		}
+	}
+	m.home = at.home()
+	v.data = bytesAt(v.pages, v.delta, n)
+	m.remember(v.pages)
+	m.now.Store(v)
+	if at.slot != nil && v.pages.n > 0 {
+		at.slot.region.insert(m)
+	}
+	return nil
+}
+
+// mapPages takes address space and maps the layout there. On failure nothing
+// is left.
+func (m *Mapping) mapPages(v *view, at placement) (err error) {
+	size := v.layout[len(v.layout)-1].end()
+	switch {
+	case size > maxLen:
+		return errTooLong
+	case m.flags&sys.GrowsDown != 0:
+		v.pages, err = takeStack(uintptr(size), v.layout[0].prot, m.flags)
+		return explain(err, size)
+	}
+	if v.pages, err = at.take(v, uintptr(size)); err != nil {
+		return explain(err, size)
+	}
+	if at.slot != nil && at.slot.replace {
+		return explain(at.slot.region.replace(m, v.pages, v.layout[0]), size)
+	}
+	if err := m.mapRuns(v, 0, size); err != nil {
+		// The cause matters more than a failure to clean up after it.
+		_ = at.home().giveBack(v.pages)
+		return err
+	}
+	return nil
+}
+
+// mapRuns maps the part [lo, hi) of a view's pages.
+func (m *Mapping) mapRuns(v *view, lo, hi int64) error {
+	for _, r := range v.layout.in(lo, hi) {
+		if err := m.mapRun(v.pages, r); err != nil {
+			return explain(err, r.n)
+		}
+	}
+	return nil
+}
+
+// mapRun maps one run over inaccessible memory of ours.
+func (m *Mapping) mapRun(pages span, r run) error {
+	if r.state == hole {
+		return nil
+	}
+	to := pages.at(r.off, r.n)
+	if _, err := sys.Map(to.addr, to.n, sysProt(r.prot), m.flags|sys.Fixed, m.fd, r.fileOff); err != nil {
+		return err
+	}
+	return lockPages(to, r.lock)
+}
+
+// remember adds a range to those in which faults are ours.
+func (m *Mapping) remember(s span) {
+	var all []span
+	if old := m.spans.Load(); old != nil {
+		all = append(all, *old...)
+	}
+	all = append(all, s)
+	m.spans.Store(&all)
+}
+
+// publish makes a new view the current one.
+func (m *Mapping) publish(v *view) {
+	if old := m.now.Load(); old == nil || old.pages != v.pages {
+		m.remember(v.pages)
+	}
+	m.now.Store(v)
+}
+
+// view returns the current view, or ErrClosed.
+func (m *Mapping) view() (*view, error) {
+	if v := m.now.Load(); v != nil {
+		return v, nil
+	}
+	return nil, ErrClosed
+}
+
+// Bytes returns the memory itself; its length is its capacity. It is raw: a
+// fault in it (the file was truncated, the disk is full, the mapping was closed)
+// crashes the program, unless the code runs under Guard. Growing leaves it valid,
+// Remap and Close don't. After Close, Bytes is nil.
+func (m *Mapping) Bytes() []byte {
+	v := m.now.Load()
+	if v == nil {
+		return nil
+	}
+	return v.data
+}
+
+// Len returns the length in bytes; 0 after Close.
+func (m *Mapping) Len() int64 { return int64(len(m.Bytes())) }
+
+// Name returns the name of the file, or that of the memory.
+func (m *Mapping) Name() string { return m.name }
+
+// File returns a new descriptor of the mapped file, to hand on: to a child
+// through ExtraFiles, to any process over a Unix socket. Private anonymous
+// memory has none (ErrPrivate). The caller closes it.
+func (m *Mapping) File() (*os.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.view(); err != nil {
+		return nil, m.fail("file", 0, 0, err)
+	}
+	if m.file == nil {
+		return nil, m.fail("file", 0, 0, ErrPrivate)
+	}
+	f, err := duplicate(m.file)
+	if err != nil {
+		return nil, m.fail("file", 0, 0, err)
+	}
+	return f, nil
+}
+
+// Close ends the mapping. Its memory becomes inaccessible in one step, and its
+// addresses stay out of use for a while, so that a slice kept too long faults
+// instead of reading what was mapped next. Concurrent guarded access ends with
+// ErrClosed. Close writes nothing to the disk and loses nothing: stores into a
+// shared mapping are in the page cache (see Sync). Closing again is harmless
+// and reports ErrClosed.
+func (m *Mapping) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.view(); err != nil {
+		return m.fail("close", 0, 0, err)
+	}
+	if err := firstOf(m.release(), m.closeFile()); err != nil {
+		return m.fail("close", 0, 0, err)
+	}
+	return nil
+}
+
+// release ends the mapping but for its file. m.mu is held.
+func (m *Mapping) release() error {
+	v := m.now.Swap(nil)
+	if r, ok := m.home.(*Region); ok {
+		r.remove(m)
+	}
+	return m.home.giveBack(v.pages)
+}
+
+func (m *Mapping) closeFile() error {
+	if m.file == nil {
+		return nil
+	}
+	return pathCause(m.file.Close())
+}
+
+// fail wraps the cause of a failed operation.
+func (m *Mapping) fail(op string, off, n int64, err error) error {
+	return &Error{Op: op, Name: m.name, Off: off, Len: n, Err: err}
+}
+
+// duplicate returns a descriptor of our own for a caller's file. It works
+// whatever mode the file is in, and reports nil and closed files.
+func duplicate(f *os.File) (*os.File, error) {
+	if f == nil {
+		return nil, fs.ErrInvalid
+	}
+	if !sys.CanMap {
+		f, err := os.Open(f.Name())
+		return f, pathCause(err)
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, pathCause(err)
+	}
+	fd, dupErr := -1, error(nil)
+	if err := conn.Control(func(raw uintptr) { fd, dupErr = sys.Duplicate(int(raw)) }); err != nil {
+		return nil, pathCause(err)
+	}
+	if dupErr != nil {
+		return nil, dupErr
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+func nameOf(f *os.File) string {
+	if f == nil {
+		return ""
+	}
+	return f.Name()
+}
+
+// pathCause takes the errno, or the like, out of an error of package os: our
+// own error names the file.
+func pathCause(err error) error {
+	if p, ok := err.(*fs.PathError); ok {
+		return p.Err
+	}
+	return err
+}
+
+// firstOf returns the first error, which is the one that matters: the others
+// come from cleaning up after it.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package memmap
+
+import (
+	"io"
+	"os"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// What stands in for mappings on systems that this package can't map on (see
+// sys.CanMap): the file is read into ordinary memory. Only a shared, read-only
+// mapping can be had like this, and it doesn't see later changes of the file.
+// Everything else is ErrUnsupported.
+
+// readMapping reads the range of a file that it then owns.
+func readMapping(own *os.File, off, n int64, c FileConfig) (*Mapping, error) {
+	if c.Prot != Read || c.Private || c.MaxLen > n || c.Lock != Unlocked || c.Sync || c.Low32 || c.Addr != 0 {
+		return nil, unsupported("without mappings there is only reading")
+	}
+	b := make([]byte, n)
+	if got, err := own.ReadAt(b, off); err != nil && err != io.EOF {
+		return nil, withHint(pathCause(err), "after %d bytes", got)
+	}
+	m := &Mapping{name: own.Name(), file: own, fd: -1, flags: sys.Shared, home: heap{}}
+	m.mu = placement{}.mutex()
+	m.publish(&view{page: int64(sys.PageSize), data: b[:n:n]})
+	return m, nil
+}
+
+// heap is the home of memory that the garbage collector takes care of.
+type heap struct{}
+
+func (heap) giveBack(span) error       { return nil }
+func (heap) extend(span, uintptr) bool { return false }

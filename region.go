@@ -1,0 +1,276 @@
+package memmap
+
+import (
+	"cmp"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// Region is reserved address space, to place mappings in at chosen offsets:
+// side by side, or in the place of each other. Where nothing is placed, it is
+// inaccessible, and costs no memory.
+//
+// This is MAP_FIXED made safe. Placing can't touch anything outside the region,
+// nor a live mapping in it: that is ErrInUse, unless Replace is set and whole
+// mappings are replaced, which then report ErrClosed. A placement that fails
+// changes nothing.
+//
+// A Region may be used by many goroutines at once.
+type Region struct {
+	pages span
+
+	mu     sync.Mutex // also the mutex of all mappings in the region
+	placed []*Mapping // ordered by address; guarded by mu
+	closed bool       // guarded by mu
+}
+
+// Reserve reserves n bytes of address space, rounded up to whole pages.
+func Reserve(n int64) (*Region, error) {
+	size := roundUp(n, int64(sys.PageSize))
+	fail := func(err error) (*Region, error) {
+		return nil, &Error{Op: "reserve", Len: n, Err: err}
+	}
+	switch {
+	case n <= 0:
+		return fail(ErrRange)
+	case size > maxLen-transparentHuge:
+		return fail(errTooLong)
+	}
+	pages, err := addresses.take(uintptr(size), alignment(int64(sys.PageSize), uintptr(size)))
+	if err != nil {
+		return fail(explain(err, size))
+	}
+	return &Region{pages: pages}, nil
+}
+
+// Len returns the length in bytes.
+func (r *Region) Len() int64 { return int64(r.pages.n) }
+
+// Bytes returns the whole range, what is placed there and what isn't. It is raw:
+// see Mapping.Bytes. It stays valid until the region is closed.
+func (r *Region) Bytes() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	return bytesAt(r.pages, 0, r.Len())
+}
+
+// MapRange maps n bytes of a file, from byte off on, at an offset of the
+// region. Both offsets must lie at the same distance from a page boundary.
+func (r *Region) MapRange(at int64, f *os.File, off, n int64, cfg *FileConfig) (*Mapping, error) {
+	return mapRange("place", f, off, n, cfg, &slot{region: r, at: at, replace: cfg != nil && cfg.Replace})
+}
+
+// Anonymous maps n bytes of anonymous memory at an offset of the region, a
+// multiple of the page size.
+func (r *Region) Anonymous(at, n int64, cfg *AnonConfig) (*Mapping, error) {
+	return anonymous("place", n, cfg, &slot{region: r, at: at, replace: cfg != nil && cfg.Replace})
+}
+
+// Mappings ranges over the live mappings and their offsets, in the order of
+// their addresses.
+func (r *Region) Mappings() iter.Seq2[int64, *Mapping] {
+	return func(yield func(int64, *Mapping) bool) {
+		r.mu.Lock()
+		placed := slices.Clone(r.placed)
+		r.mu.Unlock()
+		for _, m := range placed {
+			if v := m.now.Load(); v != nil && !yield(r.offset(v)+v.delta, m) {
+				return
+			}
+		}
+	}
+}
+
+// ReadAt reads from whatever is placed at off. It is guarded: what can't be
+// read is an error with the number of bytes read before it.
+func (r *Region) ReadAt(p []byte, off int64) (int, error) {
+	return r.transfer("read", p, off, (*Mapping).ReadAt)
+}
+
+// WriteAt writes to whatever is placed at off, guarded as ReadAt is.
+func (r *Region) WriteAt(p []byte, off int64) (int, error) {
+	return r.transfer("write", p, off, (*Mapping).WriteAt)
+}
+
+// transfer does one guarded access after another, mapping by mapping.
+func (r *Region) transfer(op string, p []byte, off int64, do func(*Mapping, []byte, int64) (int, error)) (int, error) {
+	if off < 0 || off > r.Len() {
+		return 0, &Error{Op: op, Off: off, Len: int64(len(p)), Err: ErrRange}
+	}
+	done := 0
+	for done < len(p) && off < r.Len() {
+		m, at := r.at(off)
+		if m == nil {
+			return done, &Error{Op: op, Off: off, Len: int64(len(p) - done), Err: r.missing()}
+		}
+		part := p[done:]
+		if left := m.Len() - at; int64(len(part)) > left {
+			part = part[:left]
+		}
+		n, err := do(m, part, at)
+		done, off = done+n, off+int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	if done < len(p) {
+		return done, io.EOF
+	}
+	return done, nil
+}
+
+// at returns the mapping at an offset, and the offset in it.
+func (r *Region) at(off int64) (*Mapping, int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	addr := r.pages.addr + uintptr(off)
+	for _, m := range r.overlapping(span{addr, 1}) {
+		v := m.now.Load()
+		if at := int64(addr-v.pages.addr) - v.delta; at >= 0 && at < int64(len(v.data)) {
+			return m, at
+		}
+	}
+	return nil, 0
+}
+
+func (r *Region) missing() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	return &fault{ErrUnmapped}
+}
+
+// Close closes all mappings in the region and gives the address space back.
+func (r *Region) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return &Error{Op: "close", Name: "region", Err: ErrClosed}
+	}
+	r.closed = true
+	var errs []error
+	for _, m := range slices.Clone(r.placed) {
+		r.remove(m)
+		m.now.Store(nil)
+		errs = append(errs, m.closeFile())
+	}
+	errs = append(errs, addresses.giveBack(r.pages))
+	if err := firstOf(errs...); err != nil {
+		return &Error{Op: "close", Name: "region", Err: err}
+	}
+	return nil
+}
+
+// slot is where in a region a new mapping goes.
+type slot struct {
+	region  *Region
+	at      int64
+	replace bool
+}
+
+// claim returns the pages for a view of n bytes in whole pages. What is there
+// must be free, or replaceable: then it is still there. The region's mu is held.
+func (s *slot) claim(v *view, n uintptr) (span, error) {
+	start := s.at - v.delta
+	switch {
+	case s.region.closed:
+		return span{}, ErrClosed
+	case s.at < 0 || start < 0 || start > s.region.Len() || int64(n) > s.region.Len()-start:
+		return span{}, withHint(ErrRange, "the region has %d bytes", s.region.Len())
+	case (int64(s.region.pages.addr)+start)%v.page != 0:
+		return span{}, withHint(errUnaligned, "placing at %d what begins %d bytes into a page", s.at, v.delta)
+	}
+	pages := s.region.pages.at(start, int64(n))
+	for _, m := range s.region.overlapping(pages) {
+		old := m.now.Load().pages
+		if !s.replace || !pages.holds(old.addr) || old.end() > pages.end() {
+			return span{}, withHint(ErrInUse, "by %s at %d", m.name, s.region.offset(m.now.Load()))
+		}
+	}
+	return pages, nil
+}
+
+// overlapping returns the live mappings that have pages in s. mu is held.
+func (r *Region) overlapping(s span) []*Mapping {
+	lo, _ := slices.BinarySearchFunc(r.placed, s.addr, func(m *Mapping, addr uintptr) int {
+		if m.now.Load().pages.end() <= addr {
+			return -1
+		}
+		return 1
+	})
+	hi := lo
+	for hi < len(r.placed) && r.placed[hi].now.Load().pages.addr < s.end() {
+		hi++
+	}
+	return slices.Clone(r.placed[lo:hi])
+}
+
+// insert adds a mapping that has been mapped. mu is held.
+func (r *Region) insert(m *Mapping) {
+	addr := m.now.Load().pages.addr
+	i, _ := slices.BinarySearchFunc(r.placed, addr, func(m *Mapping, addr uintptr) int {
+		return cmp.Compare(m.now.Load().pages.addr, addr)
+	})
+	r.placed = slices.Insert(r.placed, i, m)
+}
+
+// remove forgets a mapping. mu is held.
+func (r *Region) remove(m *Mapping) {
+	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return p == m })
+}
+
+// offset returns where a view's pages lie in the region.
+func (r *Region) offset(v *view) int64 { return int64(v.pages.addr - r.pages.addr) }
+
+// giveBack makes a part of the region inaccessible; it stays the region's.
+func (r *Region) giveBack(s span) error {
+	if s.n == 0 {
+		return nil
+	}
+	if err := makeInaccessible(s); err != nil {
+		return disarm(s, err)
+	}
+	return nil
+}
+
+// extend takes the n bytes behind s, if nothing is placed there. mu is held.
+func (r *Region) extend(s span, n uintptr) bool {
+	return s.n > 0 && n <= r.pages.end()-s.end() && len(r.overlapping(span{s.end(), n})) == 0
+}
+
+// replace puts a mapping of one run in the place of those that lie there. The
+// new pages are mapped elsewhere first: whatever the kernel has against them is
+// found before the old ones are touched. Then they move, in one step.
+func (r *Region) replace(m *Mapping, pages span, with run) error {
+	scratch, err := sys.Map(0, pages.n, sysProt(with.prot), m.flags, m.fd, with.fileOff)
+	if err != nil {
+		return err
+	}
+	old := r.overlapping(pages)
+	views := make([]*view, len(old))
+	for i, m := range old {
+		views[i] = m.now.Swap(nil)
+	}
+	if _, err := sys.Remap(scratch, pages.n, pages.n, sys.RemapMayMove|sys.RemapFixed, pages.addr); err != nil {
+		for i, m := range old {
+			m.now.Store(views[i])
+		}
+		return firstOf(err, sys.Unmap(scratch, pages.n))
+	}
+	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
+	var errs []error
+	for _, m := range old {
+		errs = append(errs, m.closeFile())
+	}
+	return firstOf(append(errs, lockPages(pages, with.lock))...)
+}

@@ -1,0 +1,281 @@
+package memmap
+
+import (
+	"sync"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// Resize makes the mapping n bytes long where it lies. The file is not touched:
+// a longer mapping shows more of it, and faults beyond its end (see Grow). More
+// private anonymous memory is zero. If the addresses behind the mapping are
+// taken, the error is ENOMEM, and nothing has changed: Remap may move.
+//
+// What is cut off becomes inaccessible.
+//
+// Source: mremap(2) without MREMAP_MAYMOVE.
+func (m *Mapping) Resize(n int64) error {
+	return m.resize("resize", n, false)
+}
+
+// Remap is Resize for mappings that may move. Their pages move, nothing is
+// copied. Slices and pointers into the old place must not be used any more: that
+// place is inaccessible, as after Close. Guarded access goes on undisturbed.
+//
+// Source: mremap(2) with MREMAP_MAYMOVE.
+func (m *Mapping) Remap(n int64) error {
+	return m.resize("remap", n, true)
+}
+
+func (m *Mapping) resize(op string, n int64, mayMove bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.view()
+	if err == nil {
+		err = checkResize(v, n)
+	}
+	if err == nil {
+		err = m.resizeTo(v, n, mayMove)
+	}
+	if err != nil {
+		return m.fail(op, 0, n, err)
+	}
+	return nil
+}
+
+func checkResize(v *view, n int64) error {
+	switch {
+	case n <= 0:
+		return ErrRange
+	case n > maxLen-v.delta-v.page:
+		return errTooLong
+	case len(v.layout) == 0:
+		return invalid("an empty mapping has no pages to resize: map the file again")
+	case v.layout[len(v.layout)-1].state == hole && roundUp(v.delta+n, v.page) > int64(v.pages.n):
+		return withHint(sys.EFAULT, "the mapping ends in a hole")
+	}
+	return nil
+}
+
+func (m *Mapping) resizeTo(v *view, n int64, mayMove bool) error {
+	size, old := roundUp(v.delta+n, v.page), int64(v.pages.n)
+	next := v.with(v.layout.resized(size))
+	next.pages.n = uintptr(size)
+	next.data = bytesAt(next.pages, v.delta, n)
+	switch {
+	case size < old:
+		// First no one goes there any more, then it goes.
+		m.publish(next)
+		return m.home.giveBack(v.pages.at(size, old-size))
+	case size > old && m.home.extend(v.pages, uintptr(size-old)):
+		if err := m.mapRuns(next, old, size); err != nil {
+			return firstOf(err, m.home.giveBack(next.pages.at(old, size-old)))
+		}
+	case size > old && mayMove:
+		return m.move(v, next, old)
+	case size > old:
+		return errNoRoom
+	}
+	m.publish(next)
+	return nil
+}
+
+// move brings a mapping to a new place, where next describes it; old bytes of
+// its pages exist already.
+func (m *Mapping) move(v, next *view, old int64) error {
+	size := int64(next.pages.n)
+	to, err := addresses.take(uintptr(size), alignment(v.page, uintptr(size)))
+	if err != nil {
+		return explain(err, size)
+	}
+	next.pages = to
+	next.data = bytesAt(to, v.delta, int64(len(next.data)))
+	if err := firstOf(m.mapRuns(next, old, size), m.movePages(v, to)); err != nil {
+		return firstOf(err, addresses.giveBack(to))
+	}
+	from := m.home
+	if r, ok := from.(*Region); ok {
+		r.remove(m)
+	}
+	m.home = addresses
+	m.publish(next)
+	return from.giveBack(v.pages)
+}
+
+// movePages moves the pages of a view to another range, which is inaccessible
+// memory of ours. The old range stays mapped, but empty: nothing else can get in
+// there before it is given back. A failure leaves everything where it was.
+//
+// Pages of a shared mapping are the file's: they are mapped again instead.
+func (m *Mapping) movePages(v *view, to span) error {
+	for i, r := range v.layout {
+		if r.state == hole {
+			continue
+		}
+		if err := m.moveRun(r, v.pages, to); err != nil {
+			for _, moved := range v.layout[:i] {
+				err = firstOf(err, m.moveRun(moved, to, v.pages))
+			}
+			return explain(err, r.n)
+		}
+	}
+	return nil
+}
+
+func (m *Mapping) moveRun(r run, from, to span) error {
+	if m.flags&sys.Shared != 0 {
+		return m.mapRun(to, r)
+	}
+	src, dst := from.at(r.off, r.n), to.at(r.off, r.n)
+	// Between the move and the end of the old range a reader there would
+	// find zeros. It must fault, and wait for the new place.
+	if err := sys.Protect(src.addr, src.n, sys.ProtNone); err != nil {
+		return err
+	}
+	_, err := sys.Remap(src.addr, src.n, src.n, sys.RemapMayMove|sys.RemapFixed|sys.RemapDontUnmap, dst.addr)
+	if err != nil {
+		return firstOf(leavingBehind.lacking(err), sys.Protect(src.addr, src.n, sysProt(r.prot)))
+	}
+	return sys.Protect(dst.addr, dst.n, sysProt(r.prot))
+}
+
+// Alias returns a second mapping of the same memory: a store through one is seen
+// through the other. The mapping must be shared.
+//
+// Source: mremap(2) with an old size of 0.
+func (m *Mapping) Alias() (*Mapping, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.view()
+	if err == nil && m.flags&sys.Shared == 0 {
+		err = ErrPrivate
+	}
+	if err != nil {
+		return nil, m.fail("alias", 0, 0, err)
+	}
+	twin, err := m.twin()
+	if err == nil {
+		err = twin.create(&view{page: v.page, delta: v.delta, layout: v.layout}, int64(len(v.data)), placement{})
+	}
+	if err != nil {
+		return nil, m.fail("alias", 0, 0, firstOf(err, twin.closeFile()))
+	}
+	return twin, nil
+}
+
+// TakePages moves the pages of a private mapping into a new mapping, which it
+// returns, and leaves m mapped without them: anonymous memory reads as zero
+// then, a file mapping shows the file again. Nothing is copied. It is how to get
+// a snapshot of memory out of the way of those who go on writing.
+//
+// Source: mremap(2) with MREMAP_DONTUNMAP: Linux 5.7, for files 5.13.
+func (m *Mapping) TakePages() (*Mapping, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.view()
+	if err == nil && m.flags&sys.Shared != 0 {
+		err = invalid("the pages of a shared mapping are the file's: see Alias")
+	}
+	if err == nil && len(v.layout) == 0 {
+		err = invalid("an empty mapping has no pages")
+	}
+	if err != nil {
+		return nil, m.fail("take pages", 0, 0, err)
+	}
+	twin, err := m.takePages(v)
+	if err != nil {
+		return nil, m.fail("take pages", 0, 0, err)
+	}
+	return twin, nil
+}
+
+func (m *Mapping) takePages(v *view) (*Mapping, error) {
+	to, err := addresses.take(v.pages.n, alignment(v.page, v.pages.n))
+	if err != nil {
+		return nil, explain(err, int64(v.pages.n))
+	}
+	twin, err := m.twin()
+	if err == nil {
+		err = m.movePages(v, to)
+	}
+	if err != nil {
+		return nil, firstOf(err, twin.closeFile(), addresses.giveBack(to))
+	}
+	// Moving has protected what it left behind, and unlocked it.
+	err = v.each(0, int64(v.pages.n), func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
+	m.publish(v.with(v.layout.change(0, int64(v.pages.n), func(r *run) { r.lock = Unlocked })))
+	if err == ErrUnmapped {
+		err = nil
+	}
+	twin.adopt(to, v)
+	return twin, err
+}
+
+// twin returns a mapping of the same file that has no pages yet.
+func (m *Mapping) twin() (*Mapping, error) {
+	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, home: addresses, mu: new(sync.Mutex)}
+	if m.file == nil {
+		return twin, nil
+	}
+	file, err := duplicate(m.file)
+	if err != nil {
+		return twin, err
+	}
+	twin.file = file
+	twin.fd, err = descriptor(file)
+	return twin, err
+}
+
+// adopt makes the pages of a view, which were moved, those of a new mapping.
+func (m *Mapping) adopt(pages span, v *view) {
+	next := v.with(v.layout)
+	next.pages = pages
+	next.data = bytesAt(pages, v.delta, int64(len(v.data)))
+	m.publish(next)
+}
+
+// moving is held by those who need the mutexes of two mappings. All others need
+// only one, so no order between them is necessary.
+var moving sync.Mutex
+
+// Move moves a mapping's pages to an offset of the region. It returns the mapping
+// that is there now; m reports ErrClosed. If it fails, m is as it was.
+//
+// Source: mremap(2) with MREMAP_FIXED.
+func (r *Region) Move(at int64, m *Mapping) (*Mapping, error) {
+	moving.Lock()
+	defer moving.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu != &r.mu {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+	}
+	moved, err := r.moveHere(at, m)
+	if err != nil {
+		return nil, m.fail("move", at, m.Len(), err)
+	}
+	return moved, nil
+}
+
+func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
+	v, err := m.view()
+	if err != nil {
+		return nil, err
+	}
+	if len(v.layout) == 0 {
+		return nil, invalid("an empty mapping has no pages")
+	}
+	to, err := (&slot{region: r, at: at}).claim(v, v.pages.n)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.movePages(v, to); err != nil {
+		return nil, firstOf(err, r.giveBack(to))
+	}
+	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, home: r, mu: &r.mu}
+	moved.adopt(to, v)
+	err = m.release()
+	r.insert(moved)
+	return moved, err
+}
