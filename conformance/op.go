@@ -11,6 +11,7 @@ type param struct {
 	name  string // for messages, as LANGUAGE.md writes it
 	kind  ArgKind
 	words []string // ArgFlags, ArgWord and ArgFill: what may stand there by name
+	one   bool     // ArgFlags: a single name or number, no set
 }
 
 // An operation is one line of the language's tables.
@@ -69,7 +70,7 @@ func (o operation) accepts(n int) bool               { return len(o.params)-o.op
 // operations is the whole language: what the parser accepts and runners must know.
 var operations = map[string]operation{
 	// Files and descriptors.
-	"file":      op(pName, expr("SIZE"), param{"FILL", ArgFill, words("pages sparse")}).opt(1).defining(ResultFD),
+	"file":      op(pName, expr("SIZE"), param{name: "FILL", kind: ArgFill, words: words("pages sparse")}).opt(1).defining(ResultFD),
 	"open":      op(pName, flags("MODE", openModes)).defining(ResultFD),
 	"memfd":     op(pName, oneWord("sealable", "sealable")).opt(1).defining(ResultFD),
 	"pipe":      op(param{name: "R", kind: ArgNew}, param{name: "W", kind: ArgNew}),
@@ -193,6 +194,9 @@ func (p param) checkWord(text string) error {
 // parseFlags parses names and numbers joined by |.
 func (p param) parseFlags(text string) (Flags, error) {
 	var f Flags
+	if p.one && strings.Contains(text, "|") {
+		return f, fmt.Errorf("%q, want a single one", text)
+	}
 	for part := range strings.SplitSeq(text, "|") {
 		if slices.Contains(p.words, part) {
 			f.Names = append(f.Names, part)

@@ -13,7 +13,7 @@ type Runner interface {
 }
 
 // A Session is one case being run.
-// Its methods are called by one goroutine at a time.
+// Its methods are called by the goroutine that called Start.
 type Session interface {
 	// Do carries out one step and says what happened, also if that is an error number or a fault.
 	// It never looks at s.Want or s.Repeat; counters are already replaced by their values.
