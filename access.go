@@ -64,13 +64,17 @@ func copyGuarded(dst, src []byte, pages span) (ok bool) {
 	return true
 }
 
+// maxTries bounds how often a page is tried that turns out accessible each time
+// one looks: someone is truncating and extending the file without pause.
+const maxTries = 1000
+
 // copySlowly copies page by page after a fault, up to the first page that can't
 // be accessed. A copy touches its last bytes early, so only this says how far
 // one can get. It waits out a change in progress (a mapping on the move) and
 // starts again on what the change left.
 func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, error) {
 	done := 0
-	for done < len(p) {
+	for tries := 0; done < len(p); tries++ {
 		m.mu.Lock()
 		v := m.now.Load()
 		m.mu.Unlock()
@@ -83,11 +87,11 @@ func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, err
 		}
 		n := min(len(p)-done, int(v.page-(v.delta+at)%v.page), len(v.data)-int(at))
 		if m.copyPage(v, p[done:done+n], at, a) {
-			done += n
+			done, tries = done+n, 0
 			continue
 		}
 		err := m.faultError(op, v, v.delta+at, a)
-		if !errors.Is(err, errNotNow) && m.now.Load() == v {
+		if !errors.Is(err, errNotNow) && m.now.Load() == v || tries > maxTries {
 			return done, err
 		}
 	}

@@ -12,7 +12,7 @@ func (m *Mapping) pagesOf(off, n int64) (v *view, lo, hi int64, err error) {
 		return nil, 0, 0, err
 	}
 	if n > 0 && len(v.layout) == 0 {
-		return nil, 0, 0, unsupported("the file was read, not mapped")
+		return nil, 0, 0, errNotMapped
 	}
 	lo, hi = v.pageRange(off, n)
 	return v, lo, hi, nil

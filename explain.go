@@ -11,15 +11,12 @@ import (
 )
 
 // explain adds to an errno what the user can do about it. ENOMEM stands for
-// four different limits; which one it was is found by looking.
+// several limits; which one it was is found by looking.
 func explain(err error, size int64) error {
-	switch {
-	case err == sys.ENOMEM:
-		return firstOf(areaLimit(err), addressLimit(err, size), commitLimit(err, size), err)
-	case err == sys.EAGAIN, err == sys.EPERM:
-		return firstOf(lockLimit(err), err)
+	if err != sys.ENOMEM {
+		return err
 	}
-	return err
+	return firstOf(areaLimit(err), addressLimit(err, size), commitLimit(err, size), err)
 }
 
 // areaLimit reports that the process has as many areas as it may have.

@@ -1,6 +1,8 @@
 package memmap
 
 import (
+	"errors"
+
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
@@ -34,15 +36,15 @@ func (m *Mapping) Lock(off, n int64, mode LockMode) error {
 // that can't be loaded, and for a limit.
 func (m *Mapping) lockRun(v *view, r run, p span, mode LockMode) error {
 	err := lockPages(p, mode)
-	if err != sys.ENOMEM && err != sys.EAGAIN {
+	if !errors.Is(err, sys.ENOMEM) {
 		return err
 	}
 	for at := r.off; at < r.end(); at += v.page {
 		if populate(v.pages.at(at, v.page), false) != nil {
-			return withHint(err, "page at %d: %v", at-v.delta, m.reason(v, at, reading))
+			return withHint(sys.ENOMEM, "page at %d can't be loaded: %v", at-v.delta, m.reason(v, at, reading))
 		}
 	}
-	return firstOf(lockLimit(err), err)
+	return err
 }
 
 // Unlock lets the pages that hold the range [off, off+n) be reclaimed again.
@@ -61,5 +63,9 @@ func lockPages(p span, mode LockMode) error {
 	if mode == Unlocked {
 		return nil
 	}
-	return sys.Lock(p.addr, p.n, mode == LockOnFault)
+	err := sys.Lock(p.addr, p.n, mode == LockOnFault)
+	if err == sys.ENOMEM || err == sys.EAGAIN || err == sys.EPERM {
+		return firstOf(lockLimit(err), err)
+	}
+	return err
 }

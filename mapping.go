@@ -1,6 +1,7 @@
 package memmap
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"sync"
@@ -31,6 +32,10 @@ type Mapping struct {
 	// size by us. Guarded access takes it only after a fault. The mappings
 	// in a Region share the region's.
 	mu *sync.Mutex
+
+	// lost is the error of closing the file of a mapping that was replaced;
+	// nobody was there to get it. Guarded by mu.
+	lost error
 
 	// now is what is mapped; nil once closed. A view is immutable: a change
 	// publishes a new one, and readers need no lock.
@@ -154,16 +159,11 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 	if err := m.create(v, n, c.placement(at)); err != nil {
 		return fail(err)
 	}
-	if c.Populate {
-		if err := m.populateNew(); err != nil {
-			return fail(err)
-		}
-	}
 	return m, nil
 }
 
 // Anonymous maps n bytes of memory that belongs to no file. With cfg nil it is
-// private, readable and writable.
+// private, readable and writable. n == 0 gives an empty mapping.
 func Anonymous(n int64, cfg *AnonConfig) (*Mapping, error) {
 	return anonymous("map", n, cfg, nil)
 }
@@ -199,11 +199,6 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 	if !c.Shared && n > 0 && c.Name != anonymousName {
 		// A hint: kernels may be built without it.
 		_ = sys.SetName(m.now.Load().pages.addr, uintptr(size), c.Name)
-	}
-	if c.Populate {
-		if err := m.populateNew(); err != nil {
-			return nil, firstOf(err, m.closeFile())
-		}
 	}
 	return m, nil
 }
@@ -257,14 +252,17 @@ func (m *Mapping) mapPages(v *view, at placement) (err error) {
 		return explain(err, size)
 	}
 	if at.slot != nil && at.slot.replace {
-		return explain(at.slot.region.replace(m, v.pages, v.layout[0]), size)
+		return at.slot.region.replace(m, v, at)
 	}
-	if err := m.mapRuns(v, 0, size); err != nil {
+	err = m.mapRuns(v, 0, size)
+	if err == nil && at.populate {
+		err = m.populateNew(v)
+	}
+	if err != nil {
 		// The cause matters more than a failure to clean up after it.
 		_ = at.home().giveBack(v.pages)
-		return err
 	}
-	return nil
+	return err
 }
 
 // mapRuns maps the part [lo, hi) of a view's pages.
@@ -284,9 +282,28 @@ func (m *Mapping) mapRun(pages span, r run) error {
 	}
 	to := pages.at(r.off, r.n)
 	if _, err := sys.Map(to.addr, to.n, sysProt(r.prot), m.flags|sys.Fixed, m.fd, r.fileOff); err != nil {
-		return err
+		return m.refused(err, r)
 	}
 	return lockPages(to, r.lock)
+}
+
+// refused adds to the errno of mmap what it means for this mapping.
+func (m *Mapping) refused(err error, r run) error {
+	switch {
+	case m.flags&sys.Droppable != 0:
+		return droppable.lacking(err)
+	case m.flags&sys.Sync != 0 && errors.Is(err, errors.ErrUnsupported):
+		return withHint(err, "Sync needs a file system with DAX")
+	case m.flags&sys.Huge != 0 && err == sys.ENOMEM:
+		return withHint(err, "the pool has not enough free huge pages")
+	case r.prot&Exec != 0 && err == sys.EPERM:
+		return withHint(err, "the file system forbids execution")
+	case r.prot&Write != 0 && err == sys.EPERM:
+		return withHint(err, "the file is sealed against writing")
+	case r.prot&Write != 0 && err == sys.EACCES:
+		return withHint(err, "the file is append-only")
+	}
+	return err
 }
 
 // remember adds a range to those in which faults are ours.
@@ -362,7 +379,9 @@ func (m *Mapping) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, err := m.view(); err != nil {
-		return m.fail("close", 0, 0, err)
+		lost := m.lost
+		m.lost = nil
+		return m.fail("close", 0, 0, firstOf(lost, err))
 	}
 	if err := firstOf(m.release(), m.closeFile()); err != nil {
 		return m.fail("close", 0, 0, err)

@@ -79,13 +79,7 @@ func mapPagesOf(own *os.File, pages []int64, c FileConfig) (*Mapping, error) {
 		v.layout = v.layout.append(run{off: int64(i) * page, n: page, fileOff: p * page, prot: c.Prot, lock: c.Lock})
 	}
 	m := &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
-	if err := m.create(v, int64(len(pages))*page, c.placement(nil)); err != nil {
-		return nil, err
-	}
-	if c.Populate {
-		err = m.populateNew()
-	}
-	return m, err
+	return m, m.create(v, int64(len(pages))*page, c.placement(nil))
 }
 
 // Mirror maps n bytes of memory twice in a row: byte i and byte n+i are the same.
@@ -118,9 +112,6 @@ func mirror(n int64, c AnonConfig) (*Mapping, error) {
 	again := half
 	again.off = n
 	err := m.create(&view{page: page, layout: layout{half, again}}, 2*n, c.placement(nil))
-	if err == nil && c.Populate {
-		err = m.populateNew()
-	}
 	if err != nil {
 		return nil, firstOf(err, m.closeFile())
 	}

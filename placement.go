@@ -186,13 +186,19 @@ func descriptor(f *os.File) (int, error) {
 
 // placement is where a new mapping goes: into an arena, if nothing else is said.
 type placement struct {
-	addr uintptr
-	low  bool
-	slot *slot
+	addr     uintptr
+	low      bool
+	slot     *slot
+	populate bool
 }
 
-func (c *FileConfig) placement(at *slot) placement { return placement{c.Addr, c.Low32, at} }
-func (c *AnonConfig) placement(at *slot) placement { return placement{c.Addr, c.Low32, at} }
+func (c *FileConfig) placement(at *slot) placement {
+	return placement{addr: c.Addr, low: c.Low32, slot: at, populate: c.Populate}
+}
+
+func (c *AnonConfig) placement(at *slot) placement {
+	return placement{addr: c.Addr, low: c.Low32, slot: at, populate: c.Populate}
+}
 
 func (p placement) mutex() *sync.Mutex {
 	if p.slot != nil {

@@ -60,29 +60,22 @@ func accessOf(p Prot) access {
 	return reading
 }
 
-// populateNew is Populate of the configurations: it fails as a whole, and then
-// leaves nothing mapped.
-func (m *Mapping) populateNew() error {
-	v := m.now.Load()
-	if len(v.layout) == 0 {
-		return nil
-	}
+// populateNew is Populate of the configurations, for pages that will be a view's:
+// it loads them all, or says which can't be had and why. The mapping's mu is held.
+func (m *Mapping) populateNew(v *view) error {
 	access := Read
 	if m.flags&sys.Shared == 0 && v.layout[0].prot&Write != 0 {
 		access = Write
 	}
-	_, hi := v.pageRange(0, int64(len(v.data)))
-	err := m.prefault(v, 0, hi, access)
-	if err == nil {
+	if populate(v.pages, access == Write) == nil {
 		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var e *Error
-	if errors.As(err, &e) {
-		err = e.Err
+	for at := int64(0); at < int64(v.pages.n); at += v.page {
+		if populate(v.pages.at(at, v.page), access == Write) != nil {
+			return withHint(&fault{m.reason(v, at, accessOf(access))}, "populating at %d", at-v.delta)
+		}
 	}
-	return firstOf(err, m.release())
+	return nil
 }
 
 // populate loads pages, or says with an errno that it couldn't: EFAULT where an

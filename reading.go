@@ -12,6 +12,8 @@ import (
 // mapping can be had like this, and it doesn't see later changes of the file.
 // Everything else is ErrUnsupported.
 
+var errNotMapped = unsupported("the file was read, not mapped")
+
 // readMapping reads the range of a file that it then owns.
 func readMapping(own *os.File, off, n int64, c FileConfig) (*Mapping, error) {
 	if c.Prot != Read || c.Private || c.MaxLen > n || c.Lock != Unlocked || c.Sync || c.Low32 || c.Addr != 0 {

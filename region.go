@@ -251,26 +251,47 @@ func (r *Region) extend(s span, n uintptr) bool {
 // replace puts a mapping of one run in the place of those that lie there. The
 // new pages are mapped elsewhere first: whatever the kernel has against them is
 // found before the old ones are touched. Then they move, in one step.
-func (r *Region) replace(m *Mapping, pages span, with run) error {
-	scratch, err := sys.Map(0, pages.n, sysProt(with.prot), m.flags, m.fd, with.fileOff)
+func (r *Region) replace(m *Mapping, v *view, at placement) error {
+	scratch, err := m.mapScratch(v, at)
 	if err != nil {
-		return err
+		return explain(err, int64(v.pages.n))
 	}
-	old := r.overlapping(pages)
+	old := r.overlapping(v.pages)
 	views := make([]*view, len(old))
 	for i, m := range old {
 		views[i] = m.now.Swap(nil)
 	}
-	if _, err := sys.Remap(scratch, pages.n, pages.n, sys.RemapMayMove|sys.RemapFixed, pages.addr); err != nil {
+	if _, err := sys.Remap(scratch.addr, scratch.n, scratch.n, sys.RemapMayMove|sys.RemapFixed, v.pages.addr); err != nil {
+		// It failed before it touched anything: see mremap_to.
 		for i, m := range old {
 			m.now.Store(views[i])
 		}
-		return firstOf(err, sys.Unmap(scratch, pages.n))
+		return firstOf(explain(err, int64(scratch.n)), sys.Unmap(scratch.addr, scratch.n))
 	}
 	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
-	var errs []error
 	for _, m := range old {
-		errs = append(errs, m.closeFile())
+		m.lost = m.closeFile()
 	}
-	return firstOf(append(errs, lockPages(pages, with.lock))...)
+	return nil
+}
+
+// mapScratch maps a view's one run where the kernel likes, complete with locks
+// and loaded pages.
+func (m *Mapping) mapScratch(v *view, at placement) (span, error) {
+	r := v.layout[0]
+	addr, err := sys.Map(0, v.pages.n, sysProt(r.prot), m.flags, m.fd, r.fileOff)
+	if err != nil {
+		return span{}, m.refused(err, r)
+	}
+	scratch := span{addr, v.pages.n}
+	err = lockPages(scratch, r.lock)
+	if err == nil && at.populate {
+		there := v.with(v.layout)
+		there.pages = scratch
+		err = m.populateNew(there)
+	}
+	if err != nil {
+		return span{}, firstOf(err, sys.Unmap(scratch.addr, scratch.n))
+	}
+	return scratch, nil
 }

@@ -147,8 +147,12 @@ func (m *Mapping) Alias() (*Mapping, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v, err := m.view()
-	if err == nil && m.flags&sys.Shared == 0 {
+	switch {
+	case err != nil:
+	case m.flags&sys.Shared == 0:
 		err = ErrPrivate
+	case !sys.CanMap:
+		err = errNotMapped
 	}
 	if err != nil {
 		return nil, m.fail("alias", 0, 0, err)
