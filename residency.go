@@ -11,9 +11,9 @@ import "github.com/memmap-go/memmap/internal/sys"
 // Source: mincore(2); can_do_mincore in mm/mincore.c.
 func (m *Mapping) Resident(off, n int64) ([]bool, error) {
 	var resident []bool
-	err := m.onPages("resident", off, n, func(v *view, lo, hi int64) error {
+	err := m.onPages("resident", off, n, func(v *view, _, _ int64) error {
 		page := int64(sys.PageSize)
-		lo, hi = roundDown(v.delta+off, page), roundUp(v.delta+off+n, page)
+		lo, hi := roundDown(v.delta+off, page), roundUp(v.delta+off+n, page)
 		resident = make([]bool, (hi-lo)/page)
 		err := v.each(lo, hi, func(r run, p span) error {
 			vec := make([]byte, r.n/page)
