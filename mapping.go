@@ -106,6 +106,9 @@ func mapWhole(op string, own *os.File, c FileConfig) (*Mapping, error) {
 	if err != nil {
 		return nil, &Error{Op: op, Name: own.Name(), Err: pathCause(err)}
 	}
+	if info.Mode().Type()&os.ModeDevice != 0 {
+		return nil, &Error{Op: op, Name: own.Name(), Err: invalid("a device has no length: MapRange says how much of it")}
+	}
 	return newFileMapping(op, own, 0, info.Size(), c, nil)
 }
 

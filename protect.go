@@ -20,11 +20,19 @@ func (m *Mapping) Protect(off, n int64, prot Prot) error {
 		if err != nil {
 			// mprotect stops where it fails, and leaves what it has changed.
 			undo := v.each(lo, hi, func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
-			return firstOf(err, undo)
+			return firstOf(m.forbidden(err, prot), undo)
 		}
 		m.publish(v.with(v.layout.change(lo, hi, func(r *run) { r.prot = prot })))
 		return nil
 	})
+}
+
+// forbidden adds to the errno of mprotect what it means for this mapping.
+func (m *Mapping) forbidden(err error, prot Prot) error {
+	if err == sys.EACCES && prot&Write != 0 && m.flags&sys.Shared != 0 {
+		return withHint(err, "the file was opened for reading alone, or is sealed")
+	}
+	return err
 }
 
 // Unmap takes the pages of the range [off, off+n) out of the mapping and leaves

@@ -52,7 +52,7 @@ var mutations = []mutation{
 	{"prefault.go", "Prefault swallows errors", "return m.faultError(\"prefault\", v, lo, accessOf(access))", "return nil"},
 	{"prefault.go", "Populate for stores only reads", "if write {\n\t\tadvice = sys.AdvisePopulateWrite\n\t}", ""},
 	{"protect.go", "Protect forgets the new protection", "func(r *run) { r.prot = prot }", "func(r *run) {}"},
-	{"protect.go", "a failed Protect stays half done", "return firstOf(err, undo)", "_ = undo; return err"},
+	{"protect.go", "a failed Protect stays half done", "return firstOf(m.forbidden(err, prot), undo)", "_ = undo; return err"},
 	{"protect.go", "Unmap takes the whole mapping", "makeInaccessible(v.pages.at(lo, hi-lo))", "makeInaccessible(v.pages)"},
 	{"range.go", "ranges may end behind the mapping", "n > size-off", "n > size"},
 	{"range.go", "pages are counted from the user's offset", "return roundDown(v.delta+off, v.page), roundUp(v.delta+off+n, v.page)", "return roundDown(off, v.page), roundUp(off+n, v.page)"},
