@@ -180,7 +180,7 @@ func isName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && s != "max"
+	return s != "" && s != "max" && s != "not"
 }
 
 // Bytes is a run of bytes: a unit, repeated.

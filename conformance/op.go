@@ -96,7 +96,7 @@ var operations = map[string]operation{
 	"mprotect":         op(pAddr, pLen, pProt),
 	"msync":            op(pAddr, pLen, flags("FLAGS", msyncFlags)),
 	"mremap":           op(pAddr, expr("OLD"), expr("NEW"), flags("FLAGS", mremapFlags), expr("NEWADDR")).opt(1).defining(ResultAddress),
-	"madvise":          op(pAddr, pLen, flags("ADVICE", advices)),
+	"madvise":          op(pAddr, pLen, param{name: "ADVICE", kind: ArgFlags, words: advices, one: true}),
 	"mincore":          op(pAddr, pLen).giving(ResultPages),
 	"mlock":            op(pAddr, pLen),
 	"mlock2":           op(pAddr, pLen, flags("FLAGS", mlock2Flags)),

@@ -1,12 +1,14 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/memmap-go/memmap/conformance"
 	"github.com/memmap-go/memmap/internal/sys"
@@ -80,6 +82,9 @@ func (s *session) Do(st *conformance.Step) (conformance.Result, error) {
 		return conformance.Result{}, fmt.Errorf("%w: no operation %s", conformance.ErrNotExpressible, st.Op)
 	}
 	r, err := do(&call{process: p, session: s, step: st})
+	if errors.Is(err, syscall.ESRCH) { // it was killed while it was stopped, and must be reaped
+		err = cmp.Or(sys.KillTracee(p.pid), errKilled)
+	}
 	if errors.Is(err, errKilled) {
 		delete(s.procs, st.Proc)
 		return conformance.Fault("KILLED"), nil

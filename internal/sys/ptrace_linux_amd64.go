@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -147,16 +148,19 @@ var codeNames = map[syscall.Signal][]string{
 	unix.SIGBUS:  {1: "BUS_ADRALN", 2: "BUS_ADRERR", 3: "BUS_OBJERR", 4: "BUS_MCEERR_AR"},
 }
 
-// siKernel is SI_KERNEL of asm-generic/siginfo.h: a fault without an address, as of a non-canonical one.
+// siKernel is SI_KERNEL of asm-generic/siginfo.h.
 const siKernel = 0x80
 
-// CodeName returns the code's name, or "" if it has none.
+// CodeKernel is the name of the code of a fault without an address, as an access to a non-canonical one gives.
+const CodeKernel = "SI_KERNEL"
+
+// CodeName returns the code's name. A code without one is a number.
 func (s Signal) CodeName() string {
 	if s.Code == siKernel {
-		return "SI_KERNEL"
+		return CodeKernel
 	}
 	if names := codeNames[s.Number]; 0 < s.Code && int(s.Code) < len(names) {
 		return names[s.Code]
 	}
-	return ""
+	return fmt.Sprintf("%v code %d", s.Number, s.Code)
 }
