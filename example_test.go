@@ -88,14 +88,14 @@ func ExampleMapRange() {
 // Anonymous memory is zero at first, and given back by Close, not by the garbage
 // collector.
 func ExampleAnonymous() {
-	m, err := memmap.Anonymous(1<<30, nil)
+	m, err := memmap.Anonymous(64<<20, nil)
 	check(err)
 	defer m.Close()
 
 	b := m.Bytes()
-	b[1<<29] = 'x'
-	fmt.Println(len(b), b[0], b[1<<29])
-	// Output: 1073741824 0 120
+	b[1<<25] = 'x'
+	fmt.Println(len(b), b[0], b[1<<25])
+	// Output: 67108864 0 120
 }
 
 // Pages of a file can be shown in any order, and more than once.
@@ -261,9 +261,9 @@ func ExampleMapping_Remap() {
 	defer m.Close()
 	copy(m.Bytes(), "kept")
 
-	check(m.Remap(1 << 30))
+	check(m.Remap(64 << 20))
 	fmt.Printf("%s %d\n", m.Bytes()[:4], m.Len()) // Bytes anew: it may have moved
-	// Output: kept 1073741824
+	// Output: kept 67108864
 }
 
 // TakePages sets a snapshot aside, while the original goes on empty.
@@ -418,14 +418,14 @@ func ExampleFileConfig() {
 }
 
 func ExampleAnonConfig() {
-	// A sparse table: 64 GiB of addresses, of which only touched pages cost
+	// A sparse table: 256 MiB of addresses, of which only touched pages cost
 	// memory, and nothing is charged in advance.
-	m, err := memmap.Anonymous(64<<30, &memmap.AnonConfig{NoReserve: true, Name: "table"})
+	m, err := memmap.Anonymous(256<<20, &memmap.AnonConfig{NoReserve: true, Name: "table"})
 	check(err)
 	defer m.Close()
 
-	check(memmap.Store(m, 1<<35, uint64(42)))
-	v, err := memmap.Load[uint64](m, 1<<35)
+	check(memmap.Store(m, 1<<27, uint64(42)))
+	v, err := memmap.Load[uint64](m, 1<<27)
 	fmt.Println(v, err)
 	// Output: 42 <nil>
 }
