@@ -18,6 +18,21 @@ const (
 	Failed                         // the runner itself failed
 )
 
+// String returns the status in a word or two.
+func (s Status) String() string {
+	switch s {
+	case Met:
+		return "met"
+	case Differs:
+		return "differs"
+	case NotExpressed:
+		return "not expressed"
+	case Failed:
+		return "failed"
+	}
+	return fmt.Sprintf("Status(%d)", uint8(s))
+}
+
 // An Answer is what one runner did with one step.
 type Answer struct {
 	Step   *Step
@@ -50,7 +65,7 @@ func (o *Outcome) OK() bool {
 }
 
 // Run runs each case through each runner, one after the other, and yields what came out.
-// It stops when ctx is done; a case that this cuts short has the reason in its Err.
+// It stops between two steps when ctx is done; a case that this cuts short has the reason in its Err.
 func Run(ctx context.Context, cases []*Case, runners []Runner, env *Env) iter.Seq[Outcome] {
 	return func(yield func(Outcome) bool) {
 		for _, c := range cases {

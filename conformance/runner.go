@@ -16,6 +16,7 @@ type Runner interface {
 // Its methods are called by the goroutine that called Start.
 type Session interface {
 	// Do carries out one step and says what happened, also if that is an error number or a fault.
+	// A success has the kind of result that the operation's line in op.go gives.
 	// It never looks at s.Want or s.Repeat; counters are already replaced by their values.
 	//
 	// An error means that nothing can be said: ErrNotExpressible (wrapped with the reason) if the

@@ -25,8 +25,8 @@ func children(t *testing.T) []string {
 		if err != nil {
 			continue // no process, or one that has just ended
 		}
-		_, after, _ := strings.Cut(string(stat), ") ")
-		if f := strings.Fields(after); len(f) > 1 && f[1] == fmt.Sprint(os.Getpid()) {
+		after := stat[strings.LastIndexByte(string(stat), ')')+1:] // the name before it may hold anything
+		if f := strings.Fields(string(after)); len(f) > 1 && f[1] == fmt.Sprint(os.Getpid()) {
 			pids = append(pids, p.Name())
 		}
 	}

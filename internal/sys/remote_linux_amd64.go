@@ -37,11 +37,7 @@ const (
 	SysClone          = unix.SYS_CLONE
 	SysExitGroup      = unix.SYS_EXIT_GROUP
 	SysPrlimit64      = unix.SYS_PRLIMIT64
-	SysPrctl          = unix.SYS_PRCTL
 	SysCapset         = unix.SYS_CAPSET
-	SysSetgroups      = unix.SYS_SETGROUPS
-	SysSetresuid      = unix.SYS_SETRESUID
-	SysSetresgid      = unix.SYS_SETRESGID
 )
 
 // The arguments that those system calls take, beside the flags of FlagSet.
@@ -57,9 +53,7 @@ const (
 	IoctlSetFlags     = unix.FS_IOC_SETFLAGS
 	AppendFlag        = appendFlag
 	CloneSibling      = unix.CLONE_PARENT | uintptr(unix.SIGCHLD) // a fork whose child is also ours to reap
-	PrSetDumpable     = unix.PR_SET_DUMPABLE
 	CapVersion        = unix.LINUX_CAPABILITY_VERSION_3
-	Nobody            = 65534
 )
 
 // StatSize, StatMtime and StatLen say where struct stat of fstat(2) has the size and the modification time (two words:
