@@ -36,9 +36,10 @@ func (m *Mapping) growTo(v *view, n int64) error {
 		return withHint(ErrRange, "the mapping has %d bytes: Truncate makes it shorter", len(v.data))
 	case n > maxLen-v.delta || v.delta+n > int64(v.pages.n):
 		return withHint(errNoRoom, "MaxLen reserves room")
-	case n == int64(len(v.data)):
+	case n == 0:
 		return nil
 	}
+	// The file may be too short even if the mapping isn't: see Resize.
 	if m.file != nil {
 		if err := m.growFile(v.fileOffset(v.delta + n)); err != nil {
 			return err
