@@ -101,7 +101,7 @@ func (l layout) append(r run) layout {
 }
 
 // resized returns a layout of n bytes: cut off, or grown as its last run goes
-// on.
+// on, though not its guard pages.
 func (l layout) resized(n int64) layout {
 	if len(l) == 0 {
 		return l
@@ -110,7 +110,6 @@ func (l layout) resized(n int64) layout {
 	if n <= last.end() {
 		return l.in(0, n)
 	}
-	out := slices.Clone(l)
-	out[len(out)-1].n = n - last.off
-	return out
+	more := run{off: last.end(), n: n - last.end(), fileOff: last.fileOff + last.n, prot: last.prot, lock: last.lock}
+	return slices.Clone(l).append(more)
 }

@@ -132,11 +132,33 @@ func (m *Mapping) moveRun(r run, from, to span) error {
 	if err := sys.Protect(src.addr, src.n, sys.ProtNone); err != nil {
 		return err
 	}
-	_, err := sys.Remap(src.addr, src.n, src.n, sys.RemapMayMove|sys.RemapFixed|sys.RemapDontUnmap, dst.addr)
+	err := m.moveSpan(src, dst, r.lock)
 	if err != nil {
-		return firstOf(leavingBehind.lacking(err), sys.Protect(src.addr, src.n, sysProt(r.prot)))
+		dst = src
 	}
-	return sys.Protect(dst.addr, dst.n, sysProt(r.prot))
+	return firstOf(err, sys.Protect(dst.addr, dst.n, sysProt(r.prot)), relockPages(dst, r))
+}
+
+// moveSpan moves unlocked pages: the kernel never takes back what a locked range
+// counts against RLIMIT_MEMLOCK if it is left with MREMAP_DONTUNMAP
+// (dontunmap_complete in mm/mremap.c, in Linux 6.18 still).
+func (m *Mapping) moveSpan(src, dst span, lock LockMode) error {
+	if lock != Unlocked {
+		if err := sys.Unlock(src.addr, src.n); err != nil {
+			return err
+		}
+	}
+	_, err := sys.Remap(src.addr, src.n, src.n, sys.RemapMayMove|sys.RemapFixed|sys.RemapDontUnmap, dst.addr)
+	return leavingBehind.lacking(err)
+}
+
+// relockPages locks pages again that have been. Those that nobody may touch can't
+// be loaded, but are there already if they ever were.
+func relockPages(p span, r run) error {
+	if r.lock == LockNow && r.prot == None {
+		return lockPages(p, LockOnFault)
+	}
+	return lockPages(p, r.lock)
 }
 
 // Alias returns a second mapping of the same memory: a store through one is seen
@@ -207,12 +229,21 @@ func (m *Mapping) takePages(v *view) (*Mapping, error) {
 	}
 	// Moving has protected what it left behind, and unlocked it.
 	err = v.each(0, int64(v.pages.n), func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
-	m.publish(v.with(v.layout.change(0, int64(v.pages.n), func(r *run) { r.lock = Unlocked })))
+	m.publish(v.with(v.layout.change(0, int64(v.pages.n), (*run).leftBehind)))
 	if err == ErrUnmapped {
 		err = nil
 	}
 	twin.adopt(to, v)
 	return twin, err
+}
+
+// leftBehind is what remains of a run whose pages were taken: no locks, and no
+// guards, which are kept in the pages' place.
+func (r *run) leftBehind() {
+	r.lock = Unlocked
+	if r.state == guarded {
+		r.state = mapped
+	}
 }
 
 // twin returns a mapping of the same file that has no pages yet.
