@@ -303,7 +303,7 @@ func ExampleMapping_Alias() {
 // RemapPages turns two pages of a file around, in the mapping alone.
 func ExampleMapping_RemapPages() {
 	page := int64(os.Getpagesize())
-	name := tempFile(strings.Repeat("1", int(page))+strings.Repeat("2", int(page)))
+	name := tempFile(strings.Repeat("1", int(page)) + strings.Repeat("2", int(page)))
 	defer os.Remove(name)
 	m, err := memmap.Open(name, nil)
 	check(err)
