@@ -4,8 +4,8 @@
 // # How it works
 //
 // A case's processes are copies of this program that were stopped by ptrace(2) before their first instruction.
-// None of our code ever runs in them, and their address space is emptied but for the stack and three pages' worth
-// of tools. A system call is done by setting the process's registers, letting it run over one syscall instruction,
+// None of our code ever runs in them, and their address space is emptied but for the stack, a page of instructions
+// and a buffer, far away from where the kernel puts mappings. A system call is done by setting the process's registers, letting it run over one syscall instruction,
 // and reading the registers again. A load or a store is a real instruction as well. If it faults, the kernel stops
 // the process with the signal before anyone sees it, and PTRACE_GETSIGINFO tells the signal's code and the address:
 // faults are observed, and never concluded from what we believe about mappings.

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 
@@ -34,9 +35,9 @@ func StartTraced() (pid int, err error) {
 		err = unix.PtraceSetOptions(pid, ptraceOptions)
 	}
 	if err != nil {
-		_ = KillTracee(pid) // the first error is the one to tell, and the tracee may be gone already
+		return 0, errors.Join(err, KillTracee(pid))
 	}
-	return pid, err
+	return pid, nil
 }
 
 // PinThread keeps the calling thread, and the processes that it starts, on the CPU where the thread is now: a tracer
