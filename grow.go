@@ -41,7 +41,7 @@ func (m *Mapping) growTo(v *view, n int64) error {
 	}
 	// The file may be too short even if the mapping isn't: see Resize.
 	if m.file != nil {
-		if err := m.growFile(v.fileOffset(v.delta + n)); err != nil {
+		if err := m.growFile(v.fileEnd(v.delta + n)); err != nil {
 			return err
 		}
 	}
@@ -51,11 +51,14 @@ func (m *Mapping) growTo(v *view, n int64) error {
 	return nil
 }
 
-// fileOffset returns where the file must end for the first n bytes of the pages
-// to be in it.
-func (v *view) fileOffset(n int64) int64 {
-	last := v.layout.at(n - 1)
-	return last.fileOff + n - last.off
+// fileEnd returns where the file must end for the first n bytes of the pages to be
+// in it.
+func (v *view) fileEnd(n int64) int64 {
+	var end int64
+	for _, r := range v.layout.in(0, n) {
+		end = max(end, r.fileOff+r.n)
+	}
+	return end
 }
 
 // growFile makes the file at least size bytes long.
@@ -87,8 +90,9 @@ func (m *Mapping) growFile(size int64) error {
 	return nil
 }
 
-// Truncate makes the mapping and the file shorter: n bytes of the mapping remain.
-// Raw accesses behind them fault from then on. The mapping must be shared.
+// Truncate makes the mapping and the file shorter: n bytes of the mapping remain,
+// and what the file has behind them is gone. Raw accesses behind them fault from
+// then on. The mapping must be shared, and show the file in its own order.
 func (m *Mapping) Truncate(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,17 +114,26 @@ func (m *Mapping) truncate(v *view, n int64) error {
 		return ErrRange
 	case n == int64(len(v.data)):
 		return nil
-	}
-	size := v.layout[0].fileOff + v.delta
-	if n > 0 {
-		size = v.fileOffset(v.delta + n)
+	case len(v.layout) == 0:
+		return errNotMapped
+	case !v.layout.inOrder():
+		return invalid("the mapping shows the file in another order")
 	}
 	next := v.with(v.layout)
 	next.data = bytesAt(v.pages, v.delta, n)
 	m.publish(next)
-	if err := m.file.Truncate(size); err != nil {
+	if err := m.shrinkFile(v.layout[0].fileOff + v.delta + n); err != nil {
 		m.publish(v)
-		return pathCause(err)
+		return err
 	}
 	return nil
+}
+
+// shrinkFile makes the file at most size bytes long.
+func (m *Mapping) shrinkFile(size int64) error {
+	info, err := m.file.Stat()
+	if err == nil && info.Size() > size {
+		err = m.file.Truncate(size)
+	}
+	return pathCause(err)
 }

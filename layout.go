@@ -13,7 +13,7 @@ type layout []run
 // run is a part of a mapping, of whole pages, in which all pages are alike.
 type run struct {
 	off, n  int64    // in bytes, from the mapping's first page
-	fileOff int64    // where the first page lies in the file
+	fileOff int64    // where the first page lies in the file; a hole's lay there
 	prot    Prot     // what the pages may be used for
 	lock    LockMode // whether they are locked into memory
 	state   runState
@@ -31,9 +31,6 @@ func (r run) end() int64 { return r.off + r.n }
 
 // continues reports whether next could be a part of r.
 func (r run) continues(next run) bool {
-	if r.state == hole || next.state == hole {
-		return r.state == next.state
-	}
 	return r.prot == next.prot && r.lock == next.lock && r.state == next.state && r.fileOff+r.n == next.fileOff
 }
 
@@ -60,6 +57,11 @@ func (l layout) at(off int64) run {
 		return run{off: off, state: hole}
 	}
 	return l[i]
+}
+
+// inOrder reports whether the pages lie in the file as they do here.
+func (l layout) inOrder() bool {
+	return !slices.ContainsFunc(l, func(r run) bool { return r.fileOff-r.off != l[0].fileOff })
 }
 
 // in returns the parts of the runs that lie in [lo, hi).

@@ -44,7 +44,7 @@ func (m *Mapping) forbidden(err error, prot Prot) error {
 // Source: munmap(2).
 func (m *Mapping) Unmap(off, n int64) error {
 	return m.onWholePages("unmap", off, n, func(v *view, lo, hi int64) error {
-		next := v.with(v.layout.change(lo, hi, func(r *run) { *r = run{off: r.off, n: r.n, state: hole} }))
+		next := v.with(v.layout.change(lo, hi, func(r *run) { *r = run{off: r.off, n: r.n, fileOff: r.fileOff, state: hole} }))
 		// Readers that fault from now on look at the new layout.
 		m.publish(next)
 		if err := makeInaccessible(v.pages.at(lo, hi-lo)); err != nil {
