@@ -32,6 +32,7 @@ type span struct{ addr, n uintptr }
 
 func (s span) end() uintptr            { return s.addr + s.n }
 func (s span) holds(addr uintptr) bool { return addr-s.addr < s.n }
+func (s span) contains(t span) bool    { return s.addr <= t.addr && t.end() <= s.end() }
 func (s span) at(off, n int64) span    { return span{s.addr + uintptr(off), uintptr(n)} }
 
 // home is where a mapping has its address space from.
