@@ -55,6 +55,7 @@ var (
 
 	errPartialPage   error = &sentinel{"range must cover whole pages", sys.EINVAL}
 	errUnaligned     error = &sentinel{"not a multiple of the page size", sys.EINVAL}
+	errMoved         error = &sentinel{"mapping has left this place", ErrClosed}
 	errNoRoom        error = &sentinel{"address space behind the mapping is taken; Remap may move it", sys.ENOMEM}
 	errUnknownCause  error = &sentinel{"cause unknown", nil}
 	errNotNow        error = &sentinel{"page is accessible again", nil}

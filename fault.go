@@ -31,35 +31,43 @@ func Guard(fn func() error, ms ...*Mapping) (err error) {
 		if r == nil {
 			return
 		}
-		m, v, at := attribute(r, ms)
-		if m == nil {
+		if err = faultIn(ms, r); err == nil {
 			panic(r)
 		}
-		err = m.faultError("guard", v, at, anyAccess)
 	}()
 	return fn()
 }
 
-// attribute finds the mapping whose memory a panic is about. A live mapping comes
-// before one that had the same addresses earlier.
-func attribute(panicked any, ms []*Mapping) (owner *Mapping, v *view, at int64) {
+// faultIn returns the error for a panic, if it is a fault in the memory of one of
+// the mappings. A live mapping comes before one that had the same addresses
+// earlier.
+func faultIn(ms []*Mapping, panicked any) error {
 	addr, ok := faultAddr(panicked)
 	if !ok {
-		return nil, nil, 0
+		return nil
 	}
 	for _, m := range ms {
 		if v := m.now.Load(); v != nil && v.pages.holds(addr) {
-			return m, v, int64(addr - v.pages.addr)
+			return m.faultError("guard", v, int64(addr-v.pages.addr), anyAccess)
 		}
 	}
 	for _, m := range ms {
-		for _, s := range *m.spans.Load() {
-			if s.holds(addr) {
-				return m, nil, int64(addr - s.addr)
+		for _, p := range *m.places.Load() {
+			if p.holds(addr) {
+				return m.staleError("guard", int64(addr-p.addr)-p.delta)
 			}
 		}
 	}
-	return nil, nil, 0
+	return nil
+}
+
+// staleError describes a fault in a place that the mapping has left.
+func (m *Mapping) staleError(op string, off int64) error {
+	reason := ErrClosed
+	if m.now.Load() != nil {
+		reason = errMoved
+	}
+	return m.fail(op, max(off, 0), 1, &fault{reason})
 }
 
 // faultAddr returns the address of a fault that the runtime turned into a panic.
@@ -83,18 +91,16 @@ const (
 	anyAccess // not known
 )
 
-// faultError describes a fault at a page offset of a view, or of a range that
-// the mapping has left, if v is nil.
+// faultError describes a fault at a page offset of a view.
 func (m *Mapping) faultError(op string, v *view, at int64, a access) error {
-	if v == nil {
-		return m.fail(op, at, 1, &fault{ErrClosed})
-	}
+	// The first page may begin before the mapping does.
+	off := max(at-v.delta, 0)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.now.Load() == nil {
-		return m.fail(op, at-v.delta, 1, &fault{ErrClosed})
+		return m.fail(op, off, 1, &fault{ErrClosed})
 	}
-	return m.fail(op, at-v.delta, 1, &fault{m.reason(v, at, a)})
+	return m.fail(op, off, 1, &fault{m.reason(v, at, a)})
 }
 
 // reason looks for the reason why a page can't be accessed. mu is held.

@@ -41,9 +41,15 @@ type Mapping struct {
 	// publishes a new one, and readers need no lock.
 	now atomic.Pointer[view]
 
-	// spans are the address ranges that were ever ours, the newest last. By
-	// them a fault is recognised as ours, also after Close.
-	spans atomic.Pointer[[]span]
+	// places are the address ranges that were ever ours. By them a fault is
+	// recognised as ours, also after Close. None lies within another.
+	places atomic.Pointer[[]place]
+}
+
+// place is where the pages of a mapping are or were, and delta that of the view.
+type place struct {
+	span
+	delta int64
 }
 
 // view is a mapping at one moment.
@@ -232,7 +238,7 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 	}
 	m.home = at.home()
 	v.data = bytesAt(v.pages, v.delta, n)
-	m.remember(v.pages)
+	m.remember(v)
 	m.now.Store(v)
 	if at.slot != nil && v.pages.n > 0 {
 		at.slot.region.insert(m)
@@ -309,20 +315,26 @@ func (m *Mapping) refused(err error, r run) error {
 	return err
 }
 
-// remember adds a range to those in which faults are ours.
-func (m *Mapping) remember(s span) {
-	var all []span
-	if old := m.spans.Load(); old != nil {
-		all = append(all, *old...)
+// remember adds a view's range to those in which faults are ours.
+func (m *Mapping) remember(v *view) {
+	all := []place{{v.pages, v.delta}}
+	if old := m.places.Load(); old != nil {
+		for _, p := range *old {
+			if p.contains(v.pages) {
+				return
+			}
+			if !v.pages.contains(p.span) {
+				all = append(all, p)
+			}
+		}
 	}
-	all = append(all, s)
-	m.spans.Store(&all)
+	m.places.Store(&all)
 }
 
 // publish makes a new view the current one.
 func (m *Mapping) publish(v *view) {
 	if old := m.now.Load(); old == nil || old.pages != v.pages {
-		m.remember(v.pages)
+		m.remember(v)
 	}
 	m.now.Store(v)
 }
@@ -429,7 +441,9 @@ func duplicate(f *os.File) (*os.File, error) {
 	}
 	fd, dupErr := -1, error(nil)
 	if err := conn.Control(func(raw uintptr) { fd, dupErr = sys.Duplicate(int(raw)) }); err != nil {
-		return nil, pathCause(err)
+		// Of a closed file, Stat says so with fs.ErrClosed; Control doesn't.
+		_, statErr := f.Stat()
+		return nil, pathCause(firstOf(statErr, err))
 	}
 	if dupErr != nil {
 		return nil, dupErr
