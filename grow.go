@@ -72,6 +72,9 @@ func (m *Mapping) growFile(size int64) error {
 	case m.flags&sys.Shared == 0:
 		return ErrPrivate
 	}
+	if mode, err := sys.Access(m.fd); err != nil || mode == sys.ReadOnly {
+		return firstOf(err, withHint(sys.EACCES, "the file has %d bytes, and was opened for reading alone", info.Size()))
+	}
 	old := info.Size()
 	if !m.sparse {
 		err = sys.Allocate(m.fd, old, size-old)
