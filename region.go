@@ -89,56 +89,60 @@ func (r *Region) Mappings() iter.Seq2[int64, *Mapping] {
 	}
 }
 
-// ReadAt reads from whatever is placed at off. It is guarded: what can't be
-// read is an error with the number of bytes read before it.
+// ReadAt reads from whatever is placed at off, as io.ReaderAt does. It is guarded:
+// what can't be read is an error with the number of bytes read before it.
 func (r *Region) ReadAt(p []byte, off int64) (int, error) {
-	return r.transfer("read", p, off, (*Mapping).ReadAt)
+	part := p[:min(int64(len(p)), max(0, r.Len()-off))]
+	n, err := r.transfer("read", part, off, (*Mapping).ReadAt)
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
 }
 
-// WriteAt writes to whatever is placed at off, guarded as ReadAt is.
+// WriteAt writes to whatever is placed at off, guarded as ReadAt is. A range that
+// doesn't lie in the region is an error, and nothing is written.
 func (r *Region) WriteAt(p []byte, off int64) (int, error) {
+	if err := checkRange(off, int64(len(p)), r.Len()); err != nil {
+		return 0, &Error{Op: "write", Off: off, Len: int64(len(p)), Err: err}
+	}
 	return r.transfer("write", p, off, (*Mapping).WriteAt)
 }
 
 // transfer does one guarded access after another, mapping by mapping.
 func (r *Region) transfer(op string, p []byte, off int64, do func(*Mapping, []byte, int64) (int, error)) (int, error) {
-	if off < 0 || off > r.Len() {
+	if off < 0 {
 		return 0, &Error{Op: op, Off: off, Len: int64(len(p)), Err: ErrRange}
 	}
 	done := 0
-	for done < len(p) && off < r.Len() {
-		m, at := r.at(off)
+	for done < len(p) {
+		m, v, at := r.at(off + int64(done))
 		if m == nil {
-			return done, &Error{Op: op, Off: off, Len: int64(len(p) - done), Err: r.missing()}
+			return done, &Error{Op: op, Off: off + int64(done), Len: int64(len(p) - done), Err: r.missing()}
 		}
-		part := p[done:]
-		if left := m.Len() - at; int64(len(part)) > left {
-			part = part[:left]
-		}
-		n, err := do(m, part, at)
-		done, off = done+n, off+int64(n)
-		if err != nil {
+		n, err := do(m, p[done:][:min(len(p)-done, len(v.data)-int(at))], at)
+		done += n
+		// If the mapping was closed, moved or resized meanwhile, something
+		// else may be there now.
+		if err != nil && m.now.Load() == v {
 			return done, err
 		}
-	}
-	if done < len(p) {
-		return done, io.EOF
 	}
 	return done, nil
 }
 
-// at returns the mapping at an offset, and the offset in it.
-func (r *Region) at(off int64) (*Mapping, int64) {
+// at returns the mapping at an offset, its view, and the offset in it.
+func (r *Region) at(off int64) (*Mapping, *view, int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	addr := r.pages.addr + uintptr(off)
 	for _, m := range r.overlapping(span{addr, 1}) {
 		v := m.now.Load()
 		if at := int64(addr-v.pages.addr) - v.delta; at >= 0 && at < int64(len(v.data)) {
-			return m, at
+			return m, v, at
 		}
 	}
-	return nil, 0
+	return nil, nil, 0
 }
 
 func (r *Region) missing() error {
