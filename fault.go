@@ -52,7 +52,7 @@ func faultIn(ms []*Mapping, panicked any) error {
 		}
 	}
 	for _, m := range ms {
-		for _, p := range *m.places.Load() {
+		for p := m.places.Load(); p != nil; p = p.before {
 			if p.holds(addr) {
 				return m.staleError("guard", int64(addr-p.addr)-p.delta)
 			}
