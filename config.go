@@ -77,7 +77,8 @@ type FileConfig struct {
 	// can't be loaded; a private writable mapping gets its copies too.
 	Populate bool
 
-	// Lock keeps the pages in memory. RLIMIT_MEMLOCK bounds it.
+	// Lock keeps the pages in memory. RLIMIT_MEMLOCK bounds it. MaxLen counts
+	// in full, but what Grow adds is loaded when it is touched.
 	Lock LockMode
 
 	// Sync maps a file on a DAX file system so that stores are durable once

@@ -42,14 +42,15 @@ type Mapping struct {
 	now atomic.Pointer[view]
 
 	// places are the address ranges that were ever ours. By them a fault is
-	// recognised as ours, also after Close. None lies within another.
-	places atomic.Pointer[[]place]
+	// recognised as ours, also after Close.
+	places atomic.Pointer[place]
 }
 
-// place is where the pages of a mapping are or were, and delta that of the view.
+// place is where the pages of a mapping are or were. It never changes.
 type place struct {
 	span
-	delta int64
+	delta  int64  // that of the view
+	before *place // where they were before that, or nil
 }
 
 // view is a mapping at one moment.
@@ -165,6 +166,11 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 	if max(n, c.MaxLen) > 0 {
 		v.layout = layout{{n: size, fileOff: off - v.delta, prot: c.Prot, lock: c.Lock}}
 	}
+	if c.Lock == LockNow {
+		// The room to grow can't be loaded yet.
+		_, end := v.pageRange(0, n)
+		v.layout = v.layout.change(end, size, func(r *run) { r.lock = LockOnFault })
+	}
 	if err := m.create(v, n, c.placement(at)); err != nil {
 		return fail(err)
 	}
@@ -231,13 +237,13 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 	m.mu = at.mutex()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	v.data = []byte{}
 	if len(v.layout) > 0 {
-		if err := m.mapPages(v, at); err != nil {
+		if err := m.mapPages(v, n, at); err != nil {
 			return err
 		}
 	}
 	m.home = at.home()
-	v.data = bytesAt(v.pages, v.delta, n)
 	m.remember(v)
 	m.now.Store(v)
 	if at.slot != nil && v.pages.n > 0 {
@@ -246,21 +252,27 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 	return nil
 }
 
-// mapPages takes address space and maps the layout there. On failure nothing
-// is left.
-func (m *Mapping) mapPages(v *view, at placement) (err error) {
+// mapPages takes address space and maps the layout there; n bytes of it will be
+// the mapping's. On failure nothing is left.
+func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 	size := v.layout[len(v.layout)-1].end()
+	stack := m.flags&sys.GrowsDown != 0
 	switch {
 	case size > maxLen:
 		return errTooLong
-	case m.flags&sys.GrowsDown != 0:
+	case stack:
 		v.pages, err = takeStack(uintptr(size), v.layout[0].prot, m.flags)
+	default:
+		v.pages, err = at.take(v, uintptr(size))
+	}
+	if err != nil {
 		return explain(err, size)
 	}
-	if v.pages, err = at.take(v, uintptr(size)); err != nil {
-		return explain(err, size)
-	}
-	if at.slot != nil && at.slot.replace {
+	v.data = bytesAt(v.pages, v.delta, n)
+	switch {
+	case stack:
+		return nil
+	case at.slot != nil && at.slot.replace:
 		return at.slot.region.replace(m, v, at)
 	}
 	err = m.mapRuns(v, 0, size)
@@ -317,18 +329,15 @@ func (m *Mapping) refused(err error, r run) error {
 
 // remember adds a view's range to those in which faults are ours.
 func (m *Mapping) remember(v *view) {
-	all := []place{{v.pages, v.delta}}
-	if old := m.places.Load(); old != nil {
-		for _, p := range *old {
-			if p.contains(v.pages) {
-				return
-			}
-			if !v.pages.contains(p.span) {
-				all = append(all, p)
-			}
-		}
+	last := m.places.Load()
+	switch {
+	case last == nil:
+	case last.contains(v.pages):
+		return
+	case v.pages.contains(last.span):
+		last = last.before // it grew in place
 	}
-	m.places.Store(&all)
+	m.places.Store(&place{v.pages, v.delta, last})
 }
 
 // publish makes a new view the current one.

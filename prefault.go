@@ -61,18 +61,20 @@ func accessOf(p Prot) access {
 }
 
 // populateNew is Populate of the configurations, for pages that will be a view's:
-// it loads them all, or says which can't be had and why. The mapping's mu is held.
+// it loads them all, but for the room to grow, or says which can't be had and why.
+// The mapping's mu is held.
 func (m *Mapping) populateNew(v *view) error {
+	_, end := v.pageRange(0, int64(len(v.data)))
 	access := Read
 	if m.flags&sys.Shared == 0 && v.layout[0].prot&Write != 0 {
 		access = Write
 	}
-	if populate(v.pages, access == Write) == nil {
+	if end == 0 || populate(v.pages.at(0, end), access == Write) == nil {
 		return nil
 	}
-	for at := int64(0); at < int64(v.pages.n); at += v.page {
+	for at := int64(0); at < end; at += v.page {
 		if populate(v.pages.at(at, v.page), access == Write) != nil {
-			return withHint(&fault{m.reason(v, at, accessOf(access))}, "populating at %d", at-v.delta)
+			return withHint(&fault{m.reason(v, at, accessOf(access))}, "populating at %d", max(at-v.delta, 0))
 		}
 	}
 	return nil
