@@ -31,6 +31,9 @@ func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
 	if v == nil || uint64(off) > uint64(len(v.data)) || len(p) > len(v.data)-int(off) {
 		return 0, m.outside("write", off, len(p))
 	}
+	if len(p) > 0 && len(v.layout) == 0 {
+		return 0, m.fail("write", off, int64(len(p)), errNotMapped)
+	}
 	if !copyGuarded(v.data[off:], p, v.pages) {
 		return m.copySlowly("write", off, p, writing)
 	}

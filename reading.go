@@ -19,6 +19,15 @@ func readMapping(own *os.File, off, n int64, c FileConfig) (*Mapping, error) {
 	if c.Prot != Read || c.Private || c.MaxLen > n || c.Lock != Unlocked || c.Sync || c.Low32 || c.Addr != 0 {
 		return nil, unsupported("without mappings there is only reading")
 	}
+	info, err := own.Stat()
+	switch {
+	case err != nil:
+		return nil, pathCause(err)
+	case !info.Mode().IsRegular():
+		return nil, withHint(errNotMappable, "%s", info.Mode())
+	case n > 0 && off+n > roundUp(info.Size(), int64(sys.PageSize)):
+		return nil, unsupported("without mappings there are no pages beyond the end of the file")
+	}
 	b := make([]byte, n)
 	if got, err := own.ReadAt(b, off); err != nil && err != io.EOF {
 		return nil, withHint(pathCause(err), "after %d bytes", got)
