@@ -60,17 +60,11 @@ const (
 
 // space gives out address space from arenas: large inaccessible reservations.
 type space struct {
-	mu          sync.Mutex
-	arenas      []span        // reserved ranges, never given back while in use; guarded by mu
-	free        []span        // ordered by address, neighbours merged; guarded by mu
-	quarantine  []quarantined // oldest first; guarded by mu
-	quarantined uintptr       // bytes in quarantine; guarded by mu
-	stuck       []span        // guarded by mu
-}
-
-type quarantined struct {
-	span
-	since time.Time
+	mu         sync.Mutex
+	arenas     []span     // reserved ranges, never given back while in use; guarded by mu
+	free       []span     // ordered by address, neighbours merged; guarded by mu
+	quarantine quarantine // guarded by mu
+	stuck      []span     // guarded by mu
 }
 
 // addresses is the address space of this process. There is only one.
@@ -178,13 +172,8 @@ func (s *space) giveBack(r span) error {
 		return err
 	}
 	s.retryStuck()
-	s.intoQuarantine(r)
+	s.quarantine.push(r, time.Now())
 	return nil
-}
-
-func (s *space) intoQuarantine(r span) {
-	s.quarantine = append(s.quarantine, quarantined{r, time.Now()})
-	s.quarantined += r.n
 }
 
 // makeInaccessible replaces whatever is mapped in a range, in one step.
@@ -212,7 +201,7 @@ func (s *space) retryStuck() {
 		if makeInaccessible(r) != nil {
 			return false
 		}
-		s.intoQuarantine(r)
+		s.quarantine.push(r, time.Now())
 		return true
 	})
 }
@@ -220,18 +209,53 @@ func (s *space) retryStuck() {
 // ripen frees the ranges that went into quarantine before a time, and the
 // oldest ones of too many.
 func (s *space) ripen(before time.Time) {
-	i := 0
-	for i < len(s.quarantine) && (s.quarantine[i].since.Before(before) || s.quarantined > quarantineBytes) {
-		q := s.quarantine[i]
-		s.quarantined -= q.n
-		if s.owns(q.span) {
-			s.addFree(q.span)
-		} else if err := sys.Unmap(q.addr, q.n); err != nil {
-			s.stuck = append(s.stuck, q.span)
+	for {
+		r, ok := s.quarantine.pop(before)
+		switch {
+		case !ok:
+			return
+		case s.owns(r):
+			s.addFree(r)
+		case sys.Unmap(r.addr, r.n) != nil:
+			s.stuck = append(s.stuck, r)
 		}
-		i++
 	}
-	s.quarantine = slices.Delete(s.quarantine, 0, i)
+}
+
+// quarantine is a queue of inaccessible ranges that wait to be free.
+type quarantine struct {
+	ranges []quarantined // oldest first, from head on
+	head   int
+	bytes  uintptr // of all that wait
+}
+
+type quarantined struct {
+	span
+	since time.Time
+}
+
+func (q *quarantine) push(r span, now time.Time) {
+	q.ranges = append(q.ranges, quarantined{r, now})
+	q.bytes += r.n
+}
+
+// pop takes the oldest range, if it went in before a time or if too much waits.
+func (q *quarantine) pop(before time.Time) (span, bool) {
+	if q.head == len(q.ranges) {
+		return span{}, false
+	}
+	r := q.ranges[q.head]
+	if !r.since.Before(before) && q.bytes <= quarantineBytes {
+		return span{}, false
+	}
+	q.head++
+	q.bytes -= r.n
+	if q.head > len(q.ranges)/2 {
+		// Each range is copied once on average.
+		q.ranges = slices.Delete(q.ranges, 0, q.head)
+		q.head = 0
+	}
+	return r.span, true
 }
 
 // owns reports whether a range lies in an arena. Others were placed by the user

@@ -58,7 +58,7 @@ func takenBytes(s *space) uintptr {
 	for _, f := range s.free {
 		n -= f.n
 	}
-	for _, q := range s.quarantine {
+	for _, q := range s.quarantine.ranges[s.quarantine.head:] {
 		if s.owns(q.span) {
 			n -= q.n
 		}
