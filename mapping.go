@@ -41,8 +41,8 @@ type Mapping struct {
 	// publishes a new one, and readers need no lock.
 	now atomic.Pointer[view]
 
-	// places are the address ranges that were ever ours. By them a fault is
-	// recognised as ours, also after Close.
+	// places are the address ranges that are or were ours, the last first. By
+	// them a fault is recognised as ours, also after Close.
 	places atomic.Pointer[place]
 }
 
@@ -337,7 +337,19 @@ func (m *Mapping) remember(v *view) {
 	case v.pages.contains(last.span):
 		last = last.before // it grew in place
 	}
-	m.places.Store(&place{v.pages, v.delta, last})
+	m.places.Store(&place{v.pages, v.delta, last.newest(maxPlaces - 1)})
+}
+
+// maxPlaces bounds how many places of a mapping that moves and moves are known.
+// A slice into one that it left so long ago is a foreign slice.
+const maxPlaces = 32
+
+// newest returns the n newest of a list of places.
+func (p *place) newest(n int) *place {
+	if p == nil || n == 0 {
+		return nil
+	}
+	return &place{p.span, p.delta, p.before.newest(n - 1)}
 }
 
 // publish makes a new view the current one.
