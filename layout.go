@@ -68,8 +68,8 @@ func (l layout) inOrder() bool {
 func (l layout) in(lo, hi int64) layout {
 	var part layout
 	for _, r := range l {
-		if r.off < hi && lo < r.end() {
-			part = append(part, r.cut(lo, hi))
+		if r = r.cut(lo, hi); r.n > 0 {
+			part = append(part, r)
 		}
 	}
 	return part
