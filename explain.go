@@ -3,6 +3,7 @@ package memmap
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -26,15 +27,36 @@ func areaLimit(err error) error {
 		return nil
 	}
 	limit, parseErr := strconv.Atoi(strings.TrimSpace(string(text)))
-	maps, readErr := os.ReadFile("/proc/self/maps")
-	if parseErr != nil || readErr != nil {
+	areas, countErr := countLines("/proc/self/maps")
+	if parseErr != nil || countErr != nil {
 		return nil
 	}
 	// A call may need up to three areas more while it works.
-	if areas := bytes.Count(maps, []byte("\n")); areas >= limit-3 {
+	if areas >= limit-3 {
 		return withHint(err, "the process has %d areas, and vm.max_map_count is %d", areas, limit)
 	}
 	return nil
+}
+
+// countLines needs little memory: at the limit of areas, the Go heap can't grow,
+// and the program dies if it has to.
+func countLines(name string) (int, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lines, buf := 0, make([]byte, 4<<10)
+	for {
+		n, err := f.Read(buf)
+		lines += bytes.Count(buf[:n], []byte("\n"))
+		if err == io.EOF {
+			return lines, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
 }
 
 func addressLimit(err error, size int64) error {
