@@ -1,5 +1,7 @@
 package memmap
 
+import "github.com/memmap-go/memmap/internal/sys"
+
 // What the operations on a part of a mapping have in common.
 
 // pagesOf returns the pages that hold a range of bytes. No lock is held: by the
@@ -63,6 +65,17 @@ func (v *view) each(lo, hi int64, fn func(r run, p span) error) error {
 // of it, or nothing.
 func (v *view) whole(lo, hi int64) error {
 	return v.each(lo, hi, func(run, span) error { return nil })
+}
+
+// removable reports an error if the part has holes or locked pages: those the
+// kernel doesn't take away, but only after it has taken what comes before them.
+func (v *view) removable(lo, hi int64) error {
+	return v.each(lo, hi, func(r run, _ span) error {
+		if r.lock != Unlocked {
+			return withHint(sys.EINVAL, "the pages are locked")
+		}
+		return nil
+	})
 }
 
 // with returns the view with another layout.

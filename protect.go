@@ -70,7 +70,11 @@ func (m *Mapping) RemoveGuard(off, n int64) error {
 
 func (m *Mapping) guard(op string, off, n int64, advice sys.Advice, state runState) error {
 	return m.onWholePages(op, off, n, func(v *view, lo, hi int64) error {
-		if err := v.whole(lo, hi); err != nil {
+		check := v.whole
+		if state == guarded {
+			check = v.removable
+		}
+		if err := check(lo, hi); err != nil {
 			return err
 		}
 		err := v.each(lo, hi, func(_ run, p span) error { return sys.Advise(p.addr, p.n, advice) })
