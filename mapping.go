@@ -305,6 +305,11 @@ func (m *Mapping) mapRun(pages span, r run) error {
 	if _, err := sys.Map(to.addr, to.n, sysProt(r.prot), m.flags|sys.Fixed, m.fd, r.fileOff); err != nil {
 		return m.refused(err, r)
 	}
+	if r.state == guarded {
+		if err := sys.Advise(to.addr, to.n, sys.AdviseGuardInstall); err != nil {
+			return guardPages.lacking(err)
+		}
+	}
 	return lockPages(to, r.lock)
 }
 
