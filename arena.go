@@ -17,8 +17,9 @@ import (
 //  2. Mapped: it belongs to a mapping, or to a Region.
 //  3. Quarantined: inaccessible, and not given out again yet. A slice that was
 //     kept too long faults here, instead of reading what came after.
-//  4. Stuck: the kernel, at its limit of areas, refused to replace it. It is
-//     protected instead, and replaced as soon as that works.
+//  4. Stuck: the kernel, at its limit of areas, refused to replace it, even
+//     though the spare area was given up. It is protected instead, and replaced
+//     as soon as that works.
 //
 // take goes from Free to Mapped, giveBack from Mapped to Quarantined (or
 // Stuck), ripen from Quarantined to Free.
@@ -131,6 +132,7 @@ func (s *space) reserve(n uintptr) error {
 		if err == nil {
 			s.arenas = append(s.arenas, span{addr, size})
 			s.addFree(span{addr, size})
+			spare.keep()
 			return nil
 		}
 		if size == n {
@@ -178,15 +180,27 @@ func (s *space) giveBack(r span) error {
 
 // makeInaccessible replaces whatever is mapped in a range, in one step.
 func makeInaccessible(r span) error {
-	_, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.Fixed, -1, 0)
+	replace := func() error {
+		_, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.Fixed, -1, 0)
+		return err
+	}
+	err := replace()
+	if err == sys.ENOMEM {
+		err = spare.spend(replace)
+	}
 	return err
 }
 
 // disarm is plan B for a range that can't be replaced because the process is at
-// its limit of areas: mmap(MAP_FIXED) may need one area more for a moment,
-// while protecting whole areas needs none. The pages go too, if they may.
+// its limit of areas: protecting whole areas needs no area more. A range in the
+// middle of an area (neighbours that are alike are one) can't be protected
+// either, but filled with guard pages. The pages go too, if they may.
 func disarm(r span, cause error) error {
-	if err := sys.Protect(r.addr, r.n, sys.ProtNone); err != nil {
+	err := sys.Protect(r.addr, r.n, sys.ProtNone)
+	if err == sys.ENOMEM && sys.Advise(r.addr, r.n, sys.AdviseGuardInstall) == nil {
+		return nil
+	}
+	if err != nil {
 		return explain(cause, int64(r.n))
 	}
 	// Locked pages and old kernels refuse; the memory is then given back
@@ -195,15 +209,19 @@ func disarm(r span, cause error) error {
 	return nil
 }
 
-// retryStuck replaces the ranges that could only be protected.
+// retryStuck replaces the ranges that could only be protected, as far as that
+// works now. The one that doesn't is the last to be tried next time.
 func (s *space) retryStuck() {
-	s.stuck = slices.DeleteFunc(s.stuck, func(r span) bool {
+	for len(s.stuck) > 0 {
+		r := s.stuck[0]
+		s.stuck = s.stuck[1:]
 		if makeInaccessible(r) != nil {
-			return false
+			s.stuck = append(s.stuck, r)
+			return
 		}
 		s.quarantine.push(r, time.Now())
-		return true
-	})
+		spare.keep()
+	}
 }
 
 // ripen frees the ranges that went into quarantine before a time, and the
