@@ -88,7 +88,7 @@ func (m *Mapping) growFile(size int64) error {
 	if err != nil {
 		// Some file systems keep the blocks that they had found. Cutting
 		// the file to the size it has gives them back.
-		return firstOf(err, pathCause(m.file.Truncate(old)))
+		return joined(err, pathCause(m.file.Truncate(old)))
 	}
 	return nil
 }

@@ -23,9 +23,9 @@ func (m *Mapping) Lock(off, n int64, mode LockMode) error {
 		if err != nil {
 			// mlock leaves the part before the failure locked.
 			undo := v.each(lo, hi, func(r run, p span) error {
-				return firstOf(sys.Unlock(p.addr, p.n), lockPages(p, r.lock))
+				return joined(sys.Unlock(p.addr, p.n), lockPages(p, r.lock))
 			})
-			return firstOf(err, undo)
+			return joined(err, undo)
 		}
 		m.publish(v.with(v.layout.change(lo, hi, func(r *run) { r.lock = mode })))
 		return nil

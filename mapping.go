@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -78,9 +79,7 @@ func Open(name string, cfg *FileConfig) (*Mapping, error) {
 	}
 	m, err := mapWhole("open", f, c)
 	if err != nil {
-		// The mapping failed; that is what the caller wants to know.
-		_ = f.Close()
-		return nil, err
+		return nil, joined(err, f.Close())
 	}
 	return m, nil
 }
@@ -94,8 +93,7 @@ func Map(f *os.File, cfg *FileConfig) (*Mapping, error) {
 	}
 	m, err := mapWhole("map", own, cfg.orDefault())
 	if err != nil {
-		_ = own.Close()
-		return nil, err
+		return nil, joined(err, own.Close())
 	}
 	return m, nil
 }
@@ -127,8 +125,7 @@ func mapRange(op string, f *os.File, off, n int64, cfg *FileConfig, at *slot) (*
 	}
 	m, err := newFileMapping(op, own, off, n, cfg.orDefault(), at)
 	if err != nil {
-		_ = own.Close()
-		return nil, err
+		return nil, joined(err, own.Close())
 	}
 	return m, nil
 }
@@ -209,7 +206,7 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 		}
 	}
 	if err := m.create(v, n, c.placement(at)); err != nil {
-		return nil, firstOf(err, m.closeFile())
+		return nil, joined(err, m.closeFile())
 	}
 	if !c.Shared && n > 0 && c.Name != anonymousName {
 		// A hint: kernels may be built without it.
@@ -226,7 +223,7 @@ func (m *Mapping) makeMemoryFile(size int64, c AnonConfig, hugeLog2 int) error {
 	}
 	m.file, m.fd = os.NewFile(uintptr(fd), c.Name), fd
 	if err := m.file.Truncate(size); err != nil {
-		return firstOf(pathCause(err), m.file.Close())
+		return joined(pathCause(err), m.file.Close())
 	}
 	return nil
 }
@@ -240,6 +237,11 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 	v.data = []byte{}
 	if len(v.layout) > 0 {
 		if err := m.mapPages(v, n, at); err != nil {
+			return err
+		}
+	} else if at.slot != nil {
+		// An empty mapping takes no place, but must be given one.
+		if _, err := at.slot.claim(v, 0); err != nil {
 			return err
 		}
 	}
@@ -280,8 +282,7 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 		err = m.populateNew(v)
 	}
 	if err != nil {
-		// The cause matters more than a failure to clean up after it.
-		_ = at.home().giveBack(v.pages)
+		err = joined(err, at.home().giveBack(v.pages))
 	}
 	return err
 }
@@ -424,7 +425,7 @@ func (m *Mapping) Close() error {
 		m.lost = nil
 		return m.fail("close", 0, 0, firstOf(lost, err))
 	}
-	if err := firstOf(m.release(), m.closeFile()); err != nil {
+	if err := joined(m.release(), m.closeFile()); err != nil {
 		return m.fail("close", 0, 0, err)
 	}
 	return nil
@@ -493,8 +494,17 @@ func pathCause(err error) error {
 	return err
 }
 
-// firstOf returns the first error, which is the one that matters: the others
-// come from cleaning up after it.
+// joined returns all errors that are there as one. All of them have been
+// computed: it is not for steps of which the second needs the first.
+func joined(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) < 2 {
+		return firstOf(errs...)
+	}
+	return errors.Join(errs...)
+}
+
+// firstOf returns the first explanation that is there.
 func firstOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -28,7 +28,7 @@ func (m *Mapping) RemapPages(off, n, fileOff int64) error {
 		}
 		next := v.with(v.layout.change(lo, hi, func(r *run) { r.fileOff = start + r.off - lo }))
 		if err := m.mapRuns(next, lo, hi); err != nil {
-			return firstOf(err, m.mapRuns(v, lo, hi))
+			return joined(err, m.mapRuns(v, lo, hi))
 		}
 		m.publish(next)
 		return nil
@@ -56,8 +56,7 @@ func MapPages(f *os.File, pages []int64, cfg *FileConfig) (*Mapping, error) {
 	}
 	m, err := mapPagesOf(own, pages, c)
 	if err != nil {
-		_ = own.Close()
-		return fail(err)
+		return fail(joined(err, own.Close()))
 	}
 	return m, nil
 }
@@ -73,13 +72,24 @@ func mapPagesOf(own *os.File, pages []int64, c FileConfig) (*Mapping, error) {
 	}
 	v := &view{page: page}
 	for i, p := range pages {
-		if p < 0 || p > maxLen/page {
-			return nil, withHint(ErrRange, "page %d of the file", p)
+		if err := checkFilePage(p, page); err != nil {
+			return nil, withHint(err, "page %d of the file", p)
 		}
 		v.layout = v.layout.append(run{off: int64(i) * page, n: page, fileOff: p * page, prot: c.Prot, lock: c.Lock})
 	}
 	m := &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
 	return m, m.create(v, int64(len(pages))*page, c.placement(nil))
+}
+
+// checkFilePage reports a page that no file can have.
+func checkFilePage(p, size int64) error {
+	switch {
+	case p < 0:
+		return ErrRange
+	case p > maxLen/size:
+		return errOffsetTooHigh
+	}
+	return checkFileRange(p*size, size)
 }
 
 // Mirror maps n bytes of memory twice in a row: byte i and byte n+i are the same.
@@ -113,7 +123,7 @@ func mirror(n int64, c AnonConfig) (*Mapping, error) {
 	again.off = n
 	err := m.create(&view{page: page, layout: layout{half, again}}, 2*n, c.placement(nil))
 	if err != nil {
-		return nil, firstOf(err, m.closeFile())
+		return nil, joined(err, m.closeFile())
 	}
 	return m, nil
 }

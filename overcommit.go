@@ -86,7 +86,11 @@ func readOvercommit(read func(name string) ([]byte, error)) (*Overcommit, error)
 		}
 	}
 	// Kernels built without huge pages have no such line.
-	o.HugePages, _ = kilobytes(text, "Hugetlb")
+	if field(text, "Hugetlb") != "" {
+		if o.HugePages, err = kilobytes(text, "Hugetlb"); err != nil {
+			return nil, err
+		}
+	}
 	var mode, ratio int64
 	for name, field := range map[string]*int64{
 		"overcommit_memory": &mode, "overcommit_ratio": &ratio, "overcommit_kbytes": &o.Fixed,

@@ -20,7 +20,7 @@ func (m *Mapping) Protect(off, n int64, prot Prot) error {
 		if err != nil {
 			// mprotect stops where it fails, and leaves what it has changed.
 			undo := v.each(lo, hi, func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
-			return firstOf(m.forbidden(err, prot), undo)
+			return joined(m.forbidden(err, prot), undo)
 		}
 		m.publish(v.with(v.layout.change(lo, hi, func(r *run) { r.prot = prot })))
 		return nil

@@ -169,7 +169,7 @@ func (r *Region) Close() error {
 		errs = append(errs, m.closeFile())
 	}
 	errs = append(errs, addresses.giveBack(r.pages))
-	if err := firstOf(errs...); err != nil {
+	if err := joined(errs...); err != nil {
 		return &Error{Op: "close", Name: "region", Err: err}
 	}
 	return nil
@@ -270,7 +270,7 @@ func (r *Region) replace(m *Mapping, v *view, at placement) error {
 		for i, m := range old {
 			m.now.Store(views[i])
 		}
-		return firstOf(explain(err, int64(scratch.n)), sys.Unmap(scratch.addr, scratch.n))
+		return joined(explain(err, int64(scratch.n)), sys.Unmap(scratch.addr, scratch.n))
 	}
 	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
 	for _, m := range old {
@@ -295,7 +295,7 @@ func (m *Mapping) mapScratch(v *view, at placement) (span, error) {
 		err = m.populateNew(there)
 	}
 	if err != nil {
-		return span{}, firstOf(err, sys.Unmap(scratch.addr, scratch.n))
+		return span{}, joined(err, sys.Unmap(scratch.addr, scratch.n))
 	}
 	return scratch, nil
 }

@@ -69,7 +69,7 @@ func (m *Mapping) resizeTo(v *view, n int64, mayMove bool) error {
 		return m.home.giveBack(v.pages.at(size, old-size))
 	case size > old && m.home.extend(v.pages, uintptr(size-old)):
 		if err := m.mapRuns(next, old, size); err != nil {
-			return firstOf(err, m.home.giveBack(next.pages.at(old, size-old)))
+			return joined(err, m.home.giveBack(next.pages.at(old, size-old)))
 		}
 	case size > old && mayMove:
 		return m.move(v, next, old)
@@ -90,8 +90,13 @@ func (m *Mapping) move(v, next *view, old int64) error {
 	}
 	next.pages = to
 	next.data = bytesAt(to, v.delta, int64(len(next.data)))
-	if err := firstOf(m.mapRuns(next, old, size), m.movePages(v, to)); err != nil {
-		return firstOf(err, addresses.giveBack(to))
+	// What can fail without harm comes first.
+	err = m.mapRuns(next, old, size)
+	if err == nil {
+		err = m.movePages(v, to)
+	}
+	if err != nil {
+		return joined(err, addresses.giveBack(to))
 	}
 	from := m.home
 	if r, ok := from.(*Region); ok {
@@ -114,7 +119,7 @@ func (m *Mapping) movePages(v *view, to span) error {
 		}
 		if err := m.moveRun(r, v.pages, to); err != nil {
 			for _, moved := range v.layout[:i] {
-				err = firstOf(err, m.moveRun(moved, to, v.pages))
+				err = joined(err, m.moveRun(moved, to, v.pages))
 			}
 			return explain(err, r.n)
 		}
@@ -136,7 +141,7 @@ func (m *Mapping) moveRun(r run, from, to span) error {
 	if err != nil {
 		dst = src
 	}
-	return firstOf(err, sys.Protect(dst.addr, dst.n, sysProt(r.prot)), relockPages(dst, r))
+	return joined(err, sys.Protect(dst.addr, dst.n, sysProt(r.prot)), relockPages(dst, r))
 }
 
 // moveSpan moves unlocked pages: the kernel never takes back what a locked range
@@ -184,7 +189,7 @@ func (m *Mapping) Alias() (*Mapping, error) {
 		err = twin.create(&view{page: v.page, delta: v.delta, layout: v.layout}, int64(len(v.data)), placement{})
 	}
 	if err != nil {
-		return nil, m.fail("alias", 0, 0, firstOf(err, twin.closeFile()))
+		return nil, m.fail("alias", 0, 0, joined(err, twin.closeFile()))
 	}
 	return twin, nil
 }
@@ -225,7 +230,7 @@ func (m *Mapping) takePages(v *view) (*Mapping, error) {
 		err = m.movePages(v, to)
 	}
 	if err != nil {
-		return nil, firstOf(err, twin.closeFile(), addresses.giveBack(to))
+		return nil, joined(err, twin.closeFile(), addresses.giveBack(to))
 	}
 	// Moving has protected what it left behind, and unlocked it.
 	err = v.each(0, int64(v.pages.n), func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
@@ -306,7 +311,7 @@ func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
 		return nil, err
 	}
 	if err := m.movePages(v, to); err != nil {
-		return nil, firstOf(err, r.giveBack(to))
+		return nil, joined(err, r.giveBack(to))
 	}
 	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, home: r, mu: &r.mu}
 	moved.adopt(to, v)

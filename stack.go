@@ -18,10 +18,10 @@ func takeStack(n uintptr, prot Prot, flags sys.Flags) (span, error) {
 	// The page first: from then on the kernel keeps the rest free.
 	top := low + stackGap + n - page
 	if _, err := sys.Map(top, page, sysProt(prot), flags|sys.Fixed, -1, 0); err != nil {
-		return span{}, firstOf(err, sys.Unmap(low, stackGap+n))
+		return span{}, joined(err, sys.Unmap(low, stackGap+n))
 	}
 	if err := sys.Unmap(low, stackGap+n-page); err != nil {
-		return span{}, firstOf(err, sys.Unmap(low, stackGap+n))
+		return span{}, joined(err, sys.Unmap(low, stackGap+n))
 	}
 	return span{low + stackGap, n}, nil
 }

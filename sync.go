@@ -111,7 +111,7 @@ func (m *Mapping) writeBack(v *view, lo, hi int64, level SyncLevel) error {
 		return sys.SyncRange(p.addr, p.n, how)
 	})
 	if level == SyncDurable && (err == nil || err == ErrUnmapped) {
-		err = firstOf(pathCause(m.file.Sync()), err)
+		err = joined(pathCause(m.file.Sync()), err)
 	}
 	return err
 }
@@ -128,5 +128,5 @@ func (m *Mapping) startWriteback(r run) error {
 	if started == sys.ESPIPE {
 		started = nil // a device: nothing to start
 	}
-	return firstOf(pathCause(err), started)
+	return joined(pathCause(err), started)
 }
