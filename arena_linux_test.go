@@ -1,0 +1,279 @@
+package memmap
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// TestAddressSpaceLimit maps and closes in turn, far more than RLIMIT_AS allows at
+// one time: what is in quarantine must be used again.
+func TestAddressSpaceLimit(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	if raceEnabled {
+		t.Skip("the race detector needs more address space")
+	}
+	checkLeaks(t)
+	used, err := addressSpaceUsed()
+	must(t, err)
+	setLimit(t, syscall.RLIMIT_AS, used+1<<30)
+	for i := range 50 {
+		m, err := Anonymous(256<<20, &AnonConfig{NoReserve: true})
+		if err != nil {
+			t.Fatalf("mapping %d: %v", i, err)
+		}
+		stale := m.Bytes()
+		must(t, m.Close())
+		if !faults(stale, 0) {
+			t.Fatalf("mapping %d is accessible after Close", i)
+		}
+	}
+	_, err = Anonymous(1<<40, nil)
+	if e := wantError(t, err, "map", sys.ENOMEM); !strings.Contains(e.Error(), "RLIMIT_AS") {
+		t.Errorf("got error %q, want RLIMIT_AS in it", e)
+	}
+	mustMap(t)(Anonymous(256<<20, &AnonConfig{NoReserve: true}))
+}
+
+// prepareForLimit makes the Go heap large enough for what comes: at the limit of
+// areas it can't grow, and the program would die. It skips the test where the
+// limit is too high to be reached.
+func prepareForLimit(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
+	must(t, err)
+	limit, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	must(t, err)
+	switch {
+	case limit > 100_000:
+		t.Skipf("vm.max_map_count is %d: too many areas to fill", limit)
+	case raceEnabled:
+		t.Skip("the race detector needs more areas")
+	}
+	var ballast [32][]byte
+	for i := range ballast {
+		ballast[i] = make([]byte, 4<<20)
+	}
+	runtime.KeepAlive(&ballast)
+	ballast = [32][]byte{}
+	runtime.GC()
+	debug.SetGCPercent(-1)
+	runtime.MemProfileRate = 0
+}
+
+// fillAreas maps areas until the kernel refuses. No two are alike, so each is one.
+func fillAreas(t *testing.T) []span {
+	t.Helper()
+	filled := make([]span, 0, 100_000)
+	for i := range cap(filled) {
+		prot := sys.ProtNone
+		if i%2 == 0 {
+			prot = sys.ProtRead
+		}
+		addr, err := sys.Map(0, uintptr(pageSize), prot, sys.Private|sys.Anonymous, -1, 0)
+		if err == sys.ENOMEM {
+			return filled
+		}
+		must(t, err)
+		filled = append(filled, span{addr, uintptr(pageSize)})
+	}
+	t.Fatal("no limit of areas found")
+	return nil
+}
+
+func unmapAll(t *testing.T, areas []span) {
+	t.Helper()
+	for _, s := range areas {
+		must(t, sys.Unmap(s.addr, s.n))
+	}
+}
+
+// loseSpare takes away the spare area, as another thread may that maps something in
+// the moment in which it is given up.
+func loseSpare(t *testing.T) {
+	t.Helper()
+	if spare.addr == 0 {
+		t.Fatal("there is no spare area")
+	}
+	must(t, sys.Unmap(spare.addr, uintptr(pageSize)))
+	spare.addr = 0
+}
+
+func stuckRanges() int {
+	addresses.mu.Lock()
+	defer addresses.mu.Unlock()
+	return len(addresses.stuck)
+}
+
+// TestAreaLimit closes at the limit of areas. The spare area makes that work.
+func TestAreaLimit(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	prepareForLimit(t)
+	checkLeaks(t)
+	f := makeFile(t, pattern(4*pageSize))
+	m := mustMap(t)(Map(f, nil))
+	stale := m.Bytes()
+	filled := fillAreas(t)
+	_, err := Map(f, nil)
+	if e := wantError(t, err, "map", sys.ENOMEM); !strings.Contains(e.Error(), "vm.max_map_count") {
+		t.Errorf("got error %q, want vm.max_map_count in it", e)
+	}
+	must(t, m.Close())
+	if !faults(stale, 0) || stuckRanges() != 0 {
+		t.Errorf("after Close: accessible %v, stuck %d; want the range replaced", !faults(stale, 0), stuckRanges())
+	}
+	unmapAll(t, filled)
+	mustMap(t)(Map(f, nil))
+}
+
+// TestAreaLimitWithoutSpare wants plan B: what can't be replaced is protected, its
+// memory freed, and later it is replaced.
+func TestAreaLimitWithoutSpare(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	prepareForLimit(t)
+	checkLeaks(t)
+	const size = 32 << 20
+	m := mustMap(t)(Anonymous(size, &AnonConfig{Populate: true}))
+	f := mustMap(t)(Map(makeFile(t, pattern(pageSize)), nil))
+	stale, place := [][]byte{m.Bytes(), f.Bytes()}, f.now.Load().pages
+	loseSpare(t)
+	filled := fillAreas(t)
+	resident := statusBytes(t, "RssAnon")
+	must(t, m.Close())
+	must(t, f.Close())
+	if got := stuckRanges(); got != 2 {
+		t.Fatalf("%d ranges are stuck, want 2", got)
+	}
+	if freed := resident - statusBytes(t, "RssAnon"); freed < size/2 {
+		t.Errorf("Close freed %d bytes of memory, want about %d", freed, size)
+	}
+	for i, b := range stale {
+		if !faults(b, 0) || !faults(b, len(b)-1) {
+			t.Errorf("mapping %d is accessible after Close", i)
+		}
+	}
+	unmapAll(t, filled)
+	mustMap(t)(Anonymous(1, nil))
+	if got := stuckRanges(); got != 0 {
+		t.Errorf("%d ranges are stuck though areas are free, want 0", got)
+	}
+	if a := areasIn(readAreas(t), place); len(a) != 1 || a[0].path != "" {
+		t.Errorf("got areas %v where the file was, want inaccessible memory", a)
+	}
+	if spare.addr == 0 {
+		t.Error("there is no spare area though areas are free")
+	}
+}
+
+// TestAreaLimitInTheMiddle closes memory that is one area with its neighbours, where
+// protecting fails, too.
+func TestAreaLimitInTheMiddle(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	if guardPages.missing() {
+		t.Skip(guardPages.what)
+	}
+	prepareForLimit(t)
+	checkLeaks(t)
+	var ms [3]*Mapping
+	for i := range ms {
+		ms[i] = mustMap(t)(Anonymous(pageSize, nil))
+		if _, err := ms[i].WriteAt([]byte{byte(i)}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stale := ms[1].Bytes()
+	loseSpare(t)
+	filled := fillAreas(t)
+	must(t, ms[1].Close())
+	if !faults(stale, 0) {
+		t.Error("accessible after Close")
+	}
+	for _, i := range []int{0, 2} {
+		if got, err := Load[byte](ms[i], 0); err != nil || got != byte(i) {
+			t.Errorf("neighbour %d: got %d, %v; want %[1]d", i, got, err)
+		}
+	}
+	unmapAll(t, filled)
+	mustMap(t)(Anonymous(1, nil))
+	if got := stuckRanges(); got != 0 {
+		t.Errorf("%d ranges are stuck though areas are free, want 0", got)
+	}
+}
+
+// TestAreaLimitOwn fills the limit with mappings alone. When they are closed,
+// nothing else frees areas: closing has to do it.
+func TestAreaLimitOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	if !inChild(t) {
+		return
+	}
+	prepareForLimit(t)
+	checkLeaks(t)
+	ms := make([]*Mapping, 0, 100_000)
+	var err error
+	for err == nil {
+		var m *Mapping
+		if m, err = Anonymous(1, &AnonConfig{Prot: []Prot{Read, Read | Write}[len(ms)%2]}); err == nil {
+			ms = append(ms, m)
+		}
+	}
+	if e := wantError(t, err, "map", sys.ENOMEM); !strings.Contains(e.Error(), "vm.max_map_count") {
+		t.Errorf("got error %q, want vm.max_map_count in it", e)
+	}
+	for _, m := range ms {
+		must(t, m.Close())
+	}
+	mustMap(t)(Anonymous(1, nil))
+	if got := stuckRanges(); got != 0 {
+		t.Errorf("%d ranges are stuck, want 0", got)
+	}
+}
+
+func TestTakeAt(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(pageSize, nil))
+	here := m.now.Load().pages.addr
+	_, err := Anonymous(pageSize, &AnonConfig{Addr: here})
+	wantError(t, err, "map", ErrInUse, sys.EEXIST)
+	must(t, m.Close())
+	// What is in quarantine, or free in an arena, isn't free for others.
+	_, err = Anonymous(pageSize, &AnonConfig{Addr: here})
+	wantError(t, err, "map", ErrInUse)
+	free, err := sys.Map(0, uintptr(pageSize), sys.ProtNone, sys.Private|sys.Anonymous, -1, 0)
+	must(t, err)
+	must(t, sys.Unmap(free, uintptr(pageSize)))
+	m = mustMap(t)(Anonymous(pageSize, &AnonConfig{Addr: free}))
+	if got := m.now.Load().pages.addr; got != free {
+		t.Errorf("mapped at %#x, want %#x", got, free)
+	}
+}
+
+func TestTakeLow(t *testing.T) {
+	checkLeaks(t)
+	m, err := Anonymous(pageSize, &AnonConfig{Low32: true})
+	if runtime.GOARCH != "amd64" {
+		wantError(t, err, "map", errors.ErrUnsupported)
+		return
+	}
+	mustMap(t)(m, err)
+	if end := m.now.Load().pages.end(); end > 1<<31 {
+		t.Errorf("mapped up to %#x, want the first 2 GiB", end)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package memmap
+
+const raceEnabled = false
