@@ -69,6 +69,9 @@ func try(chosen []mutation) (survived int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := unbroken(dir); err != nil {
+		return 0, err
+	}
 	for _, m := range chosen {
 		overlay, err := m.write(dir)
 		if err != nil {
@@ -86,6 +89,20 @@ func try(chosen []mutation) (survived int, err error) {
 	}
 	fmt.Printf("%d passed, %d failed\n", len(chosen)-survived, survived)
 	return survived, nil
+}
+
+// unbroken makes sure that the judges are content with what is there: those who
+// never are catch everything, and prove nothing.
+func unbroken(dir string) error {
+	overlay := filepath.Join(dir, "none.json")
+	if err := os.WriteFile(overlay, []byte("{}"), 0o600); err != nil {
+		return err
+	}
+	caught, err := judge(overlay)
+	if err == nil && caught != "" {
+		err = fmt.Errorf("before anything is broken: %s", caught)
+	}
+	return err
 }
 
 // judge returns the name of the first judge that notices.
@@ -107,20 +124,16 @@ func goCommand(verb, overlay string, args ...string) ([]byte, error) {
 	return exec.Command("go", append([]string{verb, "-overlay=" + overlay}, args...)...).CombinedOutput()
 }
 
-// firstFailure returns the name of the innermost test that failed first.
+// firstFailure returns the name of the innermost test that failed.
 func firstFailure(out []byte) string {
+	name := ""
 	for line := range strings.Lines(string(out)) {
-		line = strings.TrimSpace(line)
-		if name, ok := strings.CutPrefix(line, "--- FAIL: "); ok && strings.Contains(name, "/") {
-			return ": " + strings.Fields(name)[0]
+		failed, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: ")
+		if ok && strings.Count(failed, "/") >= strings.Count(name, "/") {
+			name = ": " + strings.Fields(failed)[0]
 		}
 	}
-	for line := range strings.Lines(string(out)) {
-		if name, ok := strings.CutPrefix(line, "--- FAIL: "); ok {
-			return ": " + strings.Fields(name)[0]
-		}
-	}
-	return ""
+	return name
 }
 
 // mutation is one way to break a file.
