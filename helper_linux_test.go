@@ -165,6 +165,10 @@ func mustSeal(t *testing.T, p span) {
 	}
 }
 
+// rlimitMemlock is RLIMIT_MEMLOCK, which package syscall lacks (on MIPS and SPARC it
+// is another number).
+const rlimitMemlock = 8
+
 // setLimit sets the soft limit of a resource, in a child process.
 func setLimit(t *testing.T, resource int, n uint64) {
 	t.Helper()
@@ -181,4 +185,15 @@ func becomeUser(t *testing.T) {
 		must(t, syscall.Setgid(65534))
 		must(t, syscall.Setuid(65534))
 	}
+}
+
+// needPolicy skips the test if the system overcommits in another way.
+func needPolicy(t *testing.T, mode OvercommitMode) *Overcommit {
+	t.Helper()
+	policy, err := ReadOvercommit()
+	must(t, err)
+	if policy.Mode != mode {
+		t.Skipf("vm.overcommit_memory is %d", policy.Mode)
+	}
+	return policy
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -324,7 +325,7 @@ func TestResizeGuardPages(t *testing.T) {
 	}
 	must(t, m.Protect(2*pageSize, pageSize, Read))
 	_, err := m.WriteAt([]byte("new"), 2*pageSize)
-	if e := wantError(t, err, "write", ErrProtected); bytes.Contains([]byte(e.Error()), []byte("guard page")) {
+	if e := wantError(t, err, "write", ErrProtected); strings.Contains(e.Error(), "guard page") {
 		t.Errorf("got %q, but it is no guard page", e)
 	}
 }
@@ -439,9 +440,33 @@ func TestTakePagesLocksAndGuards(t *testing.T) {
 	}
 	must(t, m.Protect(pageSize, pageSize, Read))
 	_, err = m.WriteAt([]byte("free"), pageSize)
-	if e := wantError(t, err, "write", ErrProtected); bytes.Contains([]byte(e.Error()), []byte("guard page")) {
+	if e := wantError(t, err, "write", ErrProtected); strings.Contains(e.Error(), "guard page") {
 		t.Errorf("got %q, but it is no guard page", e)
 	}
+}
+
+// TestRemapKeepsGuards moves, and shows again, memory with a guard page.
+func TestRemapKeepsGuards(t *testing.T) {
+	forKinds(t, func(t *testing.T, k kind) {
+		r := mustReserve(t, 4*pageSize)
+		m := k.place(t, r, 0, 3*pageSize, Read|Write)
+		mustMap(t)(r.Anonymous(3*pageSize, pageSize, nil))
+		needGuardPages(t, m.InstallGuard(pageSize, pageSize))
+		must(t, m.Remap(4*pageSize))
+		views := map[string]*Mapping{"moved": m}
+		if !k.private {
+			views["alias"] = mustMap(t)(m.Alias())
+		}
+		for name, m := range views {
+			n, err := m.WriteAt(make([]byte, 3*pageSize), 0)
+			if n != int(pageSize) || !errors.Is(err, ErrProtected) {
+				t.Errorf("%s: got %d, %v, want %d, ErrProtected", name, n, err, pageSize)
+			}
+			if _, err := m.WriteAt(make([]byte, pageSize), 2*pageSize); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 }
 
 func TestTakePagesErrors(t *testing.T) {
