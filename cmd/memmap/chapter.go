@@ -5,7 +5,7 @@ import "github.com/memmap-go/memmap/conformance"
 // legend explains the signs, and the little of the language that a reader needs.
 var legend = []string{
 	"",
-	"  ✓  did what the case says     –  can't say this step     ✗  did something else",
+	"  ✓  did what the case says    –  can't express this step    ✗  did something else, or failed",
 	"",
 	`In the steps, 1p is one page, m+1p the address one page into m, and r|w a protection. load m -> 'a' says`,
 	`that the byte at m must be an a. Names as ENOMEM are errors of a call; SEGV_... and BUS_... are faults,`,

@@ -3,7 +3,8 @@
 //	memmap tour [--cases PATH]... [--runner NAME]... [--json | --list | --verbose] [SECTION...]
 //
 // Tour runs the conformance cases of chapter 49, Memory Mappings, and shows section by section what was done and what
-// each runner answered. A runner carries out a case in its own way: kernel by raw system calls.
+// each runner answered. A runner carries out a case in its own way: kernel by raw system calls, memmap through
+// the exported API of package memmap.
 // SECTION selects by number, as in 49.4 or 49.4.3, or by the beginning of a file's name, as in 49.08 or mremap.
 //
 //	--cases PATH   run case files from anywhere: a file, or all *.txt in a directory

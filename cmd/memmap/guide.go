@@ -38,7 +38,7 @@ func (t *textReport) guide(r *result) {
 func (t *textReport) origin(c *conformance.Case) []string {
 	line := fmt.Sprintf("%s:%d", c.File, c.Line)
 	if len(c.Rules) > 0 {
-		line += fmt.Sprintf(", rule %s", strings.Trim(fmt.Sprint(c.Rules), "[]"))
+		line += ", rule " + strings.ReplaceAll(strings.Trim(fmt.Sprint(c.Rules), "[]"), " ", ", ")
 	}
 	if c.Source != "" {
 		line += ", " + c.Source

@@ -30,7 +30,7 @@ With --json every line of output is one object. Its "type" says which:
            expected          what it must do: "ok" is success
            got               by runner: what it did
            status            by runner: agree, mismatch, not-expressed (the runner
-                             can't say this step), failed (the runner itself), or
+                             can't do this step), failed (the runner itself), or
                              not-run (the case had ended for it)
            reason            by runner: why it is not-expressed or failed
            ok                no runner is at mismatch or failed

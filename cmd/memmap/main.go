@@ -9,6 +9,8 @@ import (
 	"os/signal"
 
 	"github.com/spf13/cobra"
+
+	"github.com/memmap-go/memmap/conformance/library"
 )
 
 // What the command exits with.
@@ -19,6 +21,7 @@ const (
 )
 
 func main() {
+	library.WorkerMain()
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
 	code := run(ctx, os.Args[1:], stdio{
 		out:    os.Stdout,

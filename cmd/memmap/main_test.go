@@ -11,9 +11,15 @@ import (
 	"testing"
 
 	"github.com/memmap-go/memmap/conformance"
+	"github.com/memmap-go/memmap/conformance/library"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
+
+func TestMain(m *testing.M) {
+	library.WorkerMain() // TestExpectationCounts starts workers
+	os.Exit(m.Run())
+}
 
 // runCommand runs a command line.
 func runCommand(t *testing.T, runners []runnerKind, args ...string) (code int, stdout, stderr string) {

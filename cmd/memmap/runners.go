@@ -9,6 +9,7 @@ import (
 
 	"github.com/memmap-go/memmap/conformance"
 	"github.com/memmap-go/memmap/conformance/kernel"
+	"github.com/memmap-go/memmap/conformance/library"
 )
 
 // A runnerKind is a way to run cases that may be available here.
@@ -21,7 +22,10 @@ type runnerKind struct {
 // allRunners lists the ways to run cases, in the order of their columns.
 func allRunners() []runnerKind {
 	return []runnerKind{
-		{"kernel", "raw system calls, loads and stores in traced processes", func() (conformance.Runner, error) { return kernel.New() }},
+		{"kernel", "raw system calls, loads and stores in traced processes",
+			func() (conformance.Runner, error) { return kernel.New() }},
+		{"memmap", "package memmap, through its exported API, in worker processes",
+			func() (conformance.Runner, error) { return library.New() }},
 	}
 }
 
