@@ -1,7 +1,9 @@
 package memmap
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -70,25 +72,35 @@ func (m *Mapping) SyncRange(off, n int64, level SyncLevel) error {
 
 // sync takes no lock: writing may take long, and Close must not wait for it.
 func (m *Mapping) sync(op string, off, n int64, level SyncLevel) error {
+	for {
+		v, err := m.syncView(off, n, level)
+		switch now := m.now.Load(); {
+		case now == nil && (err == nil || errors.Is(err, fs.ErrClosed)):
+			// What was asked to be written may have been the inaccessible
+			// memory that took its place.
+			err = ErrClosed
+		case err == nil && now.pages.addr != v.pages.addr:
+			continue // the same, after a move
+		}
+		if err != nil {
+			return m.fail(op, off, n, err)
+		}
+		return nil
+	}
+}
+
+// syncView syncs what is mapped at the moment, and returns it.
+func (m *Mapping) syncView(off, n int64, level SyncLevel) (*view, error) {
 	v, lo, hi, err := m.pagesOf(off, n)
 	switch {
 	case err != nil:
+		return nil, err
 	case m.flags&sys.Shared == 0:
-		err = ErrPrivate
+		return nil, ErrPrivate
 	case level&^SyncInvalidate > SyncStarted:
-		err = invalid("no such level: %v", level)
-	default:
-		err = m.writeBack(v, lo, hi, level)
+		return nil, invalid("no such level: %v", level)
 	}
-	if err == nil && m.now.Load() == nil {
-		// Closed meanwhile: what was asked to be written may have been
-		// the inaccessible memory that took its place.
-		err = ErrClosed
-	}
-	if err != nil {
-		return m.fail(op, off, n, err)
-	}
-	return nil
+	return v, m.writeBack(v, lo, hi, level)
 }
 
 func (m *Mapping) writeBack(v *view, lo, hi int64, level SyncLevel) error {
@@ -125,8 +137,11 @@ func (m *Mapping) startWriteback(r run) error {
 	}
 	var started error
 	err = conn.Control(func(fd uintptr) { started = sys.StartWriteback(int(fd), r.fileOff, r.n) })
-	if started == sys.ESPIPE {
-		started = nil // a device: nothing to start
+	switch {
+	case err != nil:
+		return fs.ErrClosed // there is no other reason, but Control has its own word for it
+	case started == sys.ESPIPE:
+		return nil // a device: nothing to start
 	}
-	return joined(pathCause(err), started)
+	return started
 }

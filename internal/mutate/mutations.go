@@ -68,7 +68,7 @@ var mutations = []mutation{
 	{"seal.go", "Seal swallows errors", "return withHint(err, \"a mapping that could become writable exists\")", "return nil"},
 	{"stack.go", "GrowsDown maps all at once", "top := low + stackGap + n - page", "top := low + stackGap; page = n"},
 	{"sync.go", "SyncRange waits for nothing", "how |= sys.SyncWait", "how |= sys.SyncStart"},
-	{"sync.go", "private mappings can be synced", "case m.flags&sys.Shared == 0:\n\t\terr = ErrPrivate", "case false:"},
+	{"sync.go", "private mappings can be synced", "case m.flags&sys.Shared == 0:\n\t\treturn nil, ErrPrivate", "case false:"},
 	{"sync.go", "SyncInvalidate is dropped", "how = sys.SyncInvalidate", "how = 0"},
 	{"typed_unsafe.go", "pointers are let in", "case t.Kind() != reflect.Struct:\n\t\treturn t", "case t.Kind() != reflect.Struct:\n\t\treturn nil"},
 	{"typed_unsafe.go", "alignment is not checked", "uintptr(p)%align != 0", "false"},
