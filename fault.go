@@ -97,10 +97,17 @@ func (m *Mapping) faultError(op string, v *view, at int64, a access) error {
 	off := max(at-v.delta, 0)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.now.Load() == nil {
-		return m.fail(op, off, 1, &fault{ErrClosed})
+	var reason error
+	switch now := m.now.Load(); {
+	case now == nil:
+		reason = ErrClosed
+	case now.pages.addr != v.pages.addr:
+		reason = errMoved
+	default:
+		// The fault came of what is there now; v may be older.
+		reason = m.reason(now, at, a)
 	}
-	return m.fail(op, off, 1, &fault{m.reason(v, at, a)})
+	return m.fail(op, off, 1, &fault{reason})
 }
 
 // reason looks for the reason why a page can't be accessed. mu is held.
@@ -113,15 +120,33 @@ func (m *Mapping) reason(v *view, at int64, a access) error {
 		return withHint(ErrProtected, "guard page")
 	case r.prot&(Read|Write|Exec) == 0 || a == writing && r.prot&Write == 0:
 		return withHint(ErrProtected, "pages are %s", r.prot)
-	case m.file == nil:
-		return m.askKernel(v, at, a)
+	}
+	page := r.fileOff + roundDown(at-r.off, v.page)
+	var err error
+	for range 3 {
+		err = m.truncated(page)
+		if err == nil {
+			err = m.askKernel(v, at, a)
+		}
+		// If someone truncates the file and extends it between the two
+		// questions, it looks as if the disk were broken.
+		if err != sys.EIO {
+			break
+		}
+	}
+	return err
+}
+
+// truncated reports that a page lies beyond the end of the file.
+func (m *Mapping) truncated(page int64) error {
+	if m.file == nil {
+		return nil
 	}
 	info, err := m.file.Stat()
-	page := r.fileOff + roundDown(at-r.off, v.page)
 	if err == nil && info.Mode().IsRegular() && page >= info.Size() {
 		return withHint(ErrTruncated, "page at %d, file has %d bytes", page, info.Size())
 	}
-	return m.askKernel(v, at, a)
+	return nil
 }
 
 // askKernel populates the page, which fails for the reason that the access
