@@ -62,7 +62,7 @@ const (
 // space gives out address space from arenas: large inaccessible reservations.
 type space struct {
 	mu         sync.Mutex
-	arenas     []span     // reserved ranges, never given back while in use; guarded by mu
+	arenas     []span     // reserved ranges, without their margins; never given back while in use; guarded by mu
 	free       []span     // ordered by address, neighbours merged; guarded by mu
 	quarantine quarantine // guarded by mu
 	stuck      []span     // guarded by mu
@@ -128,10 +128,11 @@ func rest(f, got span) []span {
 func (s *space) reserve(n uintptr) error {
 	size := max(n, min(firstArena<<min(len(s.arenas), 6), largestArena))
 	for {
-		addr, err := sys.Map(0, size, sys.ProtNone, inaccessible, -1, 0)
+		addr, err := sys.Map(0, size+2*margin, sys.ProtNone, inaccessible, -1, 0)
 		if err == nil {
-			s.arenas = append(s.arenas, span{addr, size})
-			s.addFree(span{addr, size})
+			arena := span{addr + margin, size}
+			s.arenas = append(s.arenas, arena)
+			s.addFree(arena)
 			spare.keep()
 			return nil
 		}
@@ -141,6 +142,11 @@ func (s *space) reserve(n uintptr) error {
 		size = max(n, size/4)
 	}
 }
+
+// margin is left inaccessible on both sides of an arena. Without it the first
+// mapping could become one area with what the Go runtime has next to it, and
+// share its fate: its charges, its flags, its limits.
+var margin = uintptr(sys.PageSize)
 
 // inaccessible are the flags of memory that nobody can touch and that costs
 // nothing: no page frames, no commit charge.
@@ -286,7 +292,7 @@ func (s *space) owns(r span) bool {
 func (s *space) releaseEmpty() {
 	s.arenas = slices.DeleteFunc(s.arenas, func(a span) bool {
 		i := slices.IndexFunc(s.free, func(f span) bool { return f.holds(a.addr) && f.end() >= a.end() })
-		if i < 0 || sys.Unmap(a.addr, a.n) != nil {
+		if i < 0 || sys.Unmap(a.addr-margin, a.n+2*margin) != nil {
 			return false
 		}
 		s.free = slices.Replace(s.free, i, i+1, rest(s.free[i], a)...)

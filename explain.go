@@ -17,7 +17,14 @@ func explain(err error, size int64) error {
 	if err != sys.ENOMEM {
 		return err
 	}
-	return firstOf(areaLimit(err), addressLimit(err, size), commitLimit(err, size), err)
+	// One after the other: at a limit, there may be little memory to look with.
+	if why := areaLimit(err); why != nil {
+		return why
+	}
+	if why := addressLimit(err, size); why != nil {
+		return why
+	}
+	return firstOf(commitLimit(err, size), err)
 }
 
 // areaLimit reports that the process has as many areas as it may have.
