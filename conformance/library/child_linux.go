@@ -34,7 +34,8 @@ func startChild(program string) (*child, error) {
 	}
 	defer theirRights.Close()
 	c := &child{channel: newChannel(messages, rights), cmd: exec.Command(program), stderr: new(bytes.Buffer)}
-	c.cmd.Env = append(os.Environ(), workerVariable+"=1")
+	// A program built with the race detector sleeps a second before it exits, if nobody says otherwise.
+	c.cmd.Env = append(os.Environ(), workerVariable+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	c.cmd.ExtraFiles = []*os.File{theirMessages, theirRights}
 	c.cmd.Stderr = c.stderr
 	if err := c.cmd.Start(); err != nil {

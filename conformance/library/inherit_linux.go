@@ -71,7 +71,7 @@ func (w *worker) bequeathMappings(e *estate) ([]*os.File, error) {
 			continue
 		}
 		b := bequeathedMapping{
-			Span: o.span(), Region: -1, Filler: o.filler, Anonymous: o.anonymous, ReadOnly: o.readOnly, FileName: o.fileName,
+			Span: o.span(), Region: -1, Filler: o.filler, Anonymous: o.anonymous, ReadOnly: o.readOnly, Name: o.name,
 		}
 		if o.region != nil {
 			b.Region = slices.IndexFunc(e.Regions, func(r bequeathedRegion) bool { return r.Span == o.region.span })
@@ -184,12 +184,12 @@ func (w *worker) inheritMapping(b bequeathedMapping, e *estate) (o *object, err 
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), b.FileName)
+	f := os.NewFile(uintptr(fd), b.Name)
 	defer func() { err = errors.Join(err, f.Close()) }()
 	first := b.firstArea()
 	cfg := &memmap.FileConfig{Prot: protOf(first.Perms)}
 	off, n := first.FileOff-first.Off, b.Span.len()
-	o = &object{shared: true, region: r, anonymous: b.Anonymous, readOnly: b.ReadOnly, fileName: b.FileName, fileOff: off}
+	o = &object{shared: true, region: r, anonymous: b.Anonymous, readOnly: b.ReadOnly, name: b.Name, fileOff: off}
 	if r != nil {
 		o.m, err = r.r.MapRange(int64(b.Span.Lo-from.Span.Lo), f, int64(off), int64(n), cfg)
 	} else {

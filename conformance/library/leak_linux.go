@@ -27,7 +27,7 @@ func (w *worker) closeAll() error {
 			errs = append(errs, f.Close())
 		}
 	}
-	errs = append(errs, w.leakedDescriptors(), w.leakedMemory())
+	errs = append(errs, w.check(), w.checkClosed(), w.leakedDescriptors(), w.leakedMemory())
 	return errors.Join(errs...)
 }
 

@@ -41,6 +41,9 @@ type wish struct {
 // sharedName is the name of the memory files behind shared anonymous memory. No file of a case can have it.
 const sharedName = "shared anonymous memory"
 
+// noName is what the library calls memory that got no name.
+const noName = "anonymous"
+
 func mmap(w *worker, s *step) (conformance.Result, error) {
 	c, err := w.parseMap(s)
 	if err != nil {
@@ -205,11 +208,12 @@ func (w *worker) create(c wish) (*object, error) {
 
 // object is the object of a wish come true.
 func (c *wish) object(m *memmap.Mapping, r *region) *object {
-	o := &object{m: m, region: r, shared: c.shared, anonymous: c.file == nil}
-	if c.file != nil {
-		o.readOnly = !c.file.writable()
-		o.fileName = c.file.Name()
-		o.fileOff = c.off
+	o := &object{m: m, region: r, shared: c.shared, anonymous: c.file == nil, name: noName}
+	switch {
+	case c.file != nil:
+		o.name, o.readOnly, o.fileOff = c.file.Name(), !c.file.writable(), c.off
+	case c.shared:
+		o.name = sharedName
 	}
 	if c.huge > memmap.DefaultHuge {
 		o.page = uint64(c.huge)
@@ -262,7 +266,7 @@ func (w *worker) fill(r *region, s span) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.add(&object{m: m, region: r, filler: true}, s.len()), nil
+	return w.add(&object{m: m, region: r, name: noName, filler: true}, s.len()), nil
 }
 
 // mapAnywhere maps what is wished for outside regions.

@@ -19,7 +19,7 @@ type object struct {
 	anonymous bool   // shared memory of no file of the case
 	readOnly  bool   // its descriptor was not open for writing
 	fileOff   uint64 // where in the file it begins
-	fileName  string // the name of the os.File that was mapped
+	name      string // what the library must call it
 
 	// filler is memory without any access, to which nothing was done yet: it can be cut, for there is
 	// nothing in it.

@@ -161,7 +161,7 @@ func (r *remapping) take() (*object, error) {
 // another makes an object of a mapping that came from r.o.
 func (r *remapping) another(m *memmap.Mapping) *object {
 	o := *r.o
-	o.m, o.region, o.filler = m, nil, false
+	o.m, o.region, o.filler, o.closed = m, nil, false, false
 	return r.add(&o, uint64(m.Len()))
 }
 

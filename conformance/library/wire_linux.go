@@ -97,7 +97,7 @@ type bequeathedMapping struct {
 	Filler    bool // nothing but inaccessible: it has no descriptor
 	Anonymous bool
 	ReadOnly  bool
-	FileName  string
+	Name      string
 }
 
 type bequeathedArea struct {

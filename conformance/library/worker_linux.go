@@ -202,6 +202,9 @@ func (w *worker) attempt(s *step) (reply, error) {
 		return w.refused(about, err)
 	}
 	r, err := op.do(w, s)
+	if wrong := w.check(); wrong != nil {
+		return reply{}, wrong
+	}
 	if err != nil {
 		return w.refused(about, err)
 	}
