@@ -1,0 +1,421 @@
+package memmap
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
+
+// wantPanic runs fn and returns what it panicked with.
+func wantPanic(t *testing.T, fn func()) (value any) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if value = recover(); value == nil {
+			t.Error("got no panic")
+		}
+	}()
+	fn()
+	return nil
+}
+
+// makeTruncated returns a mapping of two pages, of which the file has lost the
+// second.
+func makeTruncated(t *testing.T, cfg FileConfig) *Mapping {
+	t.Helper()
+	needMappings(t)
+	f := makeFile(t, pattern(2*pageSize))
+	m := mustMap(t)(Map(f, &cfg))
+	if err := f.Truncate(pageSize); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestGuard(t *testing.T) {
+	checkLeaks(t)
+	good := mustMap(t)(Open(makePath(t, pattern(100)), nil))
+	bad := makeTruncated(t, FileConfig{})
+	if err := Guard(func() error { return nil }, good, bad); err != nil {
+		t.Errorf("nothing done: %v", err)
+	}
+	own := errors.New("fn's own")
+	if err := Guard(func() error { return own }, good, bad); err != own {
+		t.Errorf("got error %v, want %v itself", err, own)
+	}
+	if err := Guard(func() error { return own }); err != own {
+		t.Errorf("without mappings: got error %v, want %v itself", err, own)
+	}
+	at := pageSize + 5
+	err := Guard(func() error {
+		touched = good.Bytes()[5]
+		touched = bad.Bytes()[at]
+		return own
+	}, good, bad)
+	if e := wantError(t, err, "guard", ErrFault, ErrTruncated); e.Off != at || e.Len != 1 || e.Name != bad.Name() {
+		t.Errorf("got error %+v, want offset %d of %s", e, at, bad.Name())
+	}
+}
+
+// TestGuardCovers does what a program may want to do with raw bytes, and hits a
+// bad page.
+func TestGuardCovers(t *testing.T) {
+	checkLeaks(t)
+	m := makeTruncated(t, FileConfig{Prot: Read | Write})
+	b := m.Bytes()
+	last := len(b) - 1
+	tests := map[string]func(){
+		"load":        func() { touched = b[last] },
+		"store":       func() { b[last] = 1 },
+		"copy from":   func() { copy(make([]byte, len(b)), b) },
+		"copy to":     func() { copy(b, make([]byte, len(b))) },
+		"clear":       func() { clear(b) },
+		"append":      func() { _ = append([]byte(nil), b...) },
+		"string":      func() { _ = strings.Clone(string(b)) },
+		"equal":       func() { _ = bytes.Equal(b, make([]byte, len(b))) || bytes.Equal(b, pattern(int64(len(b)))) },
+		"index":       func() { _ = bytes.Index(b, []byte("not in the pattern")) },
+		"count":       func() { _ = bytes.Count(b, []byte{0}) },
+		"crc32":       func() { _ = crc32.ChecksumIEEE(b) },
+		"sha256":      func() { _ = sha256.Sum256(b) },
+		"sort":        func() { slices.Sort(b[pageSize-10:]) },
+		"map lookup":  func() { _ = map[string]int{"a": 1}[string(b[last:])] },
+		"fmt":         func() { _ = fmt.Sprintf("%d", b[last]) },
+		"in a defer":  func() { defer func() { touched = b[last] }() },
+		"deep inside": func() { deep(1000, func() { touched = b[last] }) },
+		"range":       func() { sum(b) },
+	}
+	for name, do := range tests {
+		err := Guard(func() error { do(); return nil }, m)
+		if e := wantError(t, err, "guard", ErrFault, ErrTruncated); e.Off < pageSize || e.Off > int64(last) {
+			t.Errorf("%s: got Off %d, want one in the second page", name, e.Off)
+		}
+	}
+}
+
+// deep calls fn with n frames in between, so that the stack grows.
+func deep(n int, fn func()) {
+	var frame [100]byte
+	if n == 0 {
+		fn()
+	} else {
+		deep(n-1, fn)
+	}
+	runtime.KeepAlive(&frame)
+}
+
+func sum(b []byte) {
+	var s byte
+	for _, x := range b {
+		s += x
+	}
+	touched = s
+}
+
+// TestGuardCauses is TestAccessCauses for raw access, of which the guard doesn't
+// know whether it was a load or a store.
+func TestGuardCauses(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	p := pageSize
+	m := mustMap(t)(Map(makeFile(t, pattern(5*p)), &FileConfig{Prot: Read | Write}))
+	for _, err := range []error{m.Protect(p, p, None), m.Protect(2*p, p, Read), m.Unmap(3*p, p)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		off   int64
+		store bool
+		want  error
+	}{
+		{0, false, nil}, {0, true, nil},
+		{p, false, ErrProtected}, {p + 7, true, ErrProtected},
+		{2 * p, false, nil}, {2*p + 7, true, ErrProtected},
+		{3 * p, false, ErrUnmapped}, {4*p - 1, true, ErrUnmapped},
+		{4 * p, true, nil},
+	}
+	for _, tt := range tests {
+		b := m.Bytes()
+		err := Guard(func() error {
+			if tt.store {
+				b[tt.off] = 1
+			} else {
+				touched = b[tt.off]
+			}
+			return nil
+		}, m)
+		if tt.want == nil {
+			if err != nil {
+				t.Errorf("at %d, store %v: %v", tt.off, tt.store, err)
+			}
+			continue
+		}
+		if e := wantError(t, err, "guard", ErrFault, tt.want); e.Off != tt.off {
+			t.Errorf("got Off %d, want %d", e.Off, tt.off)
+		}
+	}
+}
+
+// TestGuardUnaligned counts offsets from the mapping's first byte.
+func TestGuardUnaligned(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	f := makeFile(t, pattern(2*pageSize))
+	m := mustMap(t)(MapRange(f, 100, pageSize, nil))
+	if err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	b := m.Bytes()
+	read := func() error { touched = b[7]; return nil }
+	if e := wantError(t, Guard(read, m), "guard", ErrTruncated); e.Off != 7 {
+		t.Errorf("truncated: got Off %d, want 7", e.Off)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if e := wantError(t, Guard(read, m), "guard", ErrClosed); e.Off != 7 {
+		t.Errorf("closed: got Off %d, want 7", e.Off)
+	}
+}
+
+func TestGuardNested(t *testing.T) {
+	checkLeaks(t)
+	outer, inner := makeTruncated(t, FileConfig{}), makeTruncated(t, FileConfig{})
+	touch := func(m *Mapping) func() error {
+		b := m.Bytes()
+		return func() error { touched = b[pageSize]; return nil }
+	}
+	// The inner guard's own fault ends there.
+	var within error
+	err := Guard(func() error {
+		within = Guard(touch(inner), inner)
+		return nil
+	}, outer)
+	if err != nil {
+		t.Errorf("the outer guard got %v, want nothing", err)
+	}
+	if e := wantError(t, within, "guard", ErrTruncated); e.Name != inner.Name() {
+		t.Errorf("got the fault of %s, want that of %s", e.Name, inner.Name())
+	}
+	// The outer one's fault passes the inner guard.
+	passed := true
+	err = Guard(func() error {
+		err := Guard(touch(outer), inner)
+		passed = false
+		return err
+	}, outer)
+	if e := wantError(t, err, "guard", ErrTruncated); e.Name != outer.Name() || !passed {
+		t.Errorf("got the fault of %s, passed on %v; want that of %s", e.Name, passed, outer.Name())
+	}
+	// After the inner guard, the outer one still guards.
+	err = Guard(func() error {
+		if err := Guard(touch(inner), inner); err == nil {
+			t.Error("the inner guard got nothing")
+		}
+		return touch(outer)()
+	}, outer)
+	wantError(t, err, "guard", ErrTruncated)
+}
+
+// addressed panics like a fault, but isn't one.
+type addressed struct{ addr uintptr }
+
+func (a addressed) Addr() uintptr { return a.addr }
+
+// TestGuardForeignPanic wants all other panics to go on as they are.
+func TestGuardForeignPanic(t *testing.T) {
+	checkLeaks(t)
+	m, other := makeTruncated(t, FileConfig{}), makeTruncated(t, FileConfig{})
+	own := errors.New("own")
+	pages := m.now.Load().pages
+	values := map[string]any{
+		"error": own, "string": "text", "pointer": &own, "address": addressed{pages.addr},
+	}
+	for name, value := range values {
+		if got := wantPanic(t, func() { _ = Guard(func() error { panic(value) }, m) }); got != value {
+			t.Errorf("%s: got panic %v, want %v itself", name, got, value)
+		}
+	}
+	var none *[10]byte
+	i := 100
+	faulty := map[string]func(){
+		"nil dereference":    func() { touched = none[3] },
+		"index out of range": func() { touched = m.Bytes()[:i][i] },
+		"other mapping":      func() { touched = other.Bytes()[pageSize] },
+	}
+	for name, do := range faulty {
+		got := wantPanic(t, func() {
+			if err := Guard(func() error { do(); return nil }, m); err != nil {
+				t.Errorf("%s: got error %v, want a panic", name, err)
+			}
+		})
+		if _, ok := got.(runtime.Error); !ok {
+			t.Errorf("%s: got panic %v (%[2]T), want the runtime's", name, got)
+		}
+	}
+}
+
+// TestGuardGoexit ends the goroutine inside.
+func TestGuardGoexit(t *testing.T) {
+	checkLeaks(t)
+	m := makeTruncated(t, FileConfig{})
+	returned, setting := false, true
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { setting = debug.SetPanicOnFault(false) }()
+		err := Guard(func() error { runtime.Goexit(); return nil }, m)
+		returned = true
+		t.Error(err)
+	}()
+	<-done
+	if returned || setting {
+		t.Errorf("Guard returned: %v, the setting was left on: %v; want neither", returned, setting)
+	}
+}
+
+// TestPanicOnFaultSetting wants the goroutine's setting to be as it was after
+// every end that guarded code can have.
+func TestPanicOnFaultSetting(t *testing.T) {
+	checkLeaks(t)
+	m := makeTruncated(t, FileConfig{Prot: Read | Write})
+	b := make([]byte, m.Len())
+	ends := map[string]func() error{
+		"guard, nil":   func() error { return Guard(func() error { return nil }, m) },
+		"guard, error": func() error { return Guard(func() error { return os.ErrExist }, m) },
+		"guard, fault": func() error { return Guard(func() error { sum(m.Bytes()); return nil }, m) },
+		"guard, panic": func() error {
+			wantPanic(t, func() { _ = Guard(func() error { panic("on") }, m) })
+			return nil
+		},
+		"guard, changed inside": func() error {
+			return Guard(func() error { debug.SetPanicOnFault(false); return nil }, m)
+		},
+		"read":         func() error { _, err := m.ReadAt(b[:10], 0); return err },
+		"read, fault":  func() error { _, err := m.ReadAt(b, 0); return err },
+		"write":        func() error { _, err := m.WriteAt(b[:10], 0); return err },
+		"write, fault": func() error { _, err := m.WriteAt(b, 0); return err },
+		"touch, fault": func() error { return touchPages(m.now.Load().pages, false) },
+	}
+	for name, do := range ends {
+		for _, want := range []bool{false, true} {
+			old := debug.SetPanicOnFault(want)
+			err := do()
+			if got := debug.SetPanicOnFault(old); got != want {
+				t.Errorf("%s (%v): the setting is %v, want %v", name, err, got, want)
+			}
+		}
+	}
+}
+
+// TestGuardStale uses a slice after Close and after Remap.
+func TestGuardStale(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	m := mustMap(t)(Map(makeFile(t, pattern(3*pageSize)), nil))
+	other := mustMap(t)(Map(makeFile(t, pattern(3*pageSize)), nil))
+	stale := m.Bytes()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err := Guard(func() error { touched = stale[pageSize+3]; return nil }, other, m)
+	if e := wantError(t, err, "guard", ErrFault, ErrClosed); e.Off != pageSize+3 || e.Name != m.Name() {
+		t.Errorf("closed: got error %+v, want offset %d of %s", e, pageSize+3, m.Name())
+	}
+	if n, err := m.ReadAt(make([]byte, 1), 0); n != 0 || !errors.Is(err, ErrClosed) {
+		t.Errorf("ReadAt: got %d, %v; want 0, ErrClosed", n, err)
+	}
+}
+
+func TestGuardStaleAfterRemap(t *testing.T) {
+	needLinux(t)
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(2*pageSize, nil))
+	mustMap(t)(Anonymous(pageSize, nil)) // in the way of the first
+	stale := m.Bytes()
+	if err := m.Remap(20 * pageSize); err != nil {
+		t.Fatal(err)
+	}
+	err := Guard(func() error { touched = stale[3]; return nil }, m)
+	if e := wantError(t, err, "guard", ErrFault, ErrClosed, errMoved); e.Off != 3 {
+		t.Errorf("got Off %d, want 3", e.Off)
+	}
+	// Shrinking leaves a place, too.
+	stale = m.Bytes()
+	if err := m.Remap(pageSize); err != nil {
+		t.Fatal(err)
+	}
+	err = Guard(func() error { touched = stale[5*pageSize]; return nil }, m)
+	if e := wantError(t, err, "guard", ErrFault, errMoved); e.Off != 5*pageSize {
+		t.Errorf("cut off: got Off %d, want %d", e.Off, 5*pageSize)
+	}
+}
+
+// TestGuardReusedAddress has a fault where two mappings have been, one after the
+// other. It is that of the one that is there now.
+func TestGuardReusedAddress(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	r, err := Reserve(pageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	first := mustMap(t)(r.Anonymous(0, pageSize, nil))
+	stale := first.Bytes()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := mustMap(t)(r.Anonymous(0, pageSize, &AnonConfig{Prot: None, Name: "second"}))
+	read := func() error { touched = stale[0]; return nil }
+	for _, ms := range [][]*Mapping{{first, second}, {second, first}} {
+		if e := wantError(t, Guard(read, ms...), "guard", ErrProtected); e.Name != "second" {
+			t.Errorf("got the fault of %q, want that of the second mapping", e.Name)
+		}
+	}
+	wantError(t, Guard(read, first), "guard", ErrClosed)
+}
+
+// TestFaultOfChange looks for the reason in an older view than the one that the
+// fault came from.
+func TestFaultOfChange(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	m := mustMap(t)(Map(makeFile(t, pattern(2*pageSize)), nil))
+	old := m.now.Load()
+	if err := m.Protect(pageSize, pageSize, None); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, m.faultError("guard", old, pageSize, anyAccess), "guard", ErrProtected)
+	if err := m.Unmap(pageSize, pageSize); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, m.faultError("guard", old, pageSize, anyAccess), "guard", ErrUnmapped)
+	wantError(t, m.faultError("guard", old, 0, anyAccess), "guard", ErrProtected) // a load would have worked
+	wantError(t, m.faultError("guard", old, 0, reading), "guard", errNotNow)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, m.faultError("guard", old, 0, reading), "guard", ErrClosed)
+}
+
+// TestErrnoCause keeps EINVAL out of the reasons: it says that the question was
+// wrong.
+func TestErrnoCause(t *testing.T) {
+	if err := errnoCause(sys.EINVAL); err != nil {
+		t.Errorf("EINVAL: got %v, want nothing", err)
+	}
+	if err := errnoCause(sys.ENOMEM); err != sys.ENOMEM {
+		t.Errorf("ENOMEM: got %v, want it", err)
+	}
+}
