@@ -1,8 +1,6 @@
 package memmap
 
-import (
-	"github.com/memmap-go/memmap/internal/sys"
-)
+import "github.com/memmap-go/memmap/internal/sys"
 
 // Seals forbid changes to shared anonymous memory, for everyone and for good.
 type Seals uint8
@@ -36,8 +34,11 @@ func (m *Mapping) seal(s Seals) error {
 	if _, err := m.view(); err != nil {
 		return err
 	}
-	if m.file == nil {
+	switch {
+	case m.file == nil:
 		return ErrPrivate
+	case s >= SealFutureWrite<<1:
+		return invalid("no such seals: %#x", uint8(s))
 	}
 	err := sys.AddSeals(m.fd, sys.Seals(s))
 	switch err {
