@@ -27,13 +27,22 @@ func (m *Mapping) Prefault(ctx context.Context, off, n int64, access Prot) error
 	if err != nil {
 		return m.fail("prefault", off, n, err)
 	}
-	for ; lo < hi; lo += prefaultStep {
+	for lo < hi {
 		if err := ctx.Err(); err != nil {
 			return m.fail("prefault", off, n, err)
 		}
-		if err := m.prefault(v, lo, min(lo+prefaultStep, hi), access); err != nil {
+		err := m.prefault(v, lo, min(lo+prefaultStep, hi), access)
+		if errors.Is(err, errMoved) {
+			// The same pages, in another place.
+			if v, _, hi, err = m.pagesOf(off, n); err != nil {
+				return m.fail("prefault", off, n, err)
+			}
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		lo += prefaultStep
 	}
 	return nil
 }
@@ -46,8 +55,12 @@ func (m *Mapping) prefault(v *view, lo, hi int64, access Prot) error {
 		return nil
 	}
 	for ; lo < hi; lo += v.page {
-		if err := populate(v.pages.at(lo, v.page), write); err != nil {
-			return m.faultError("prefault", v, lo, accessOf(access))
+		if populate(v.pages.at(lo, v.page), write) == nil {
+			continue
+		}
+		// Looking for the reason loads a page if there is none any more.
+		if err := m.faultError("prefault", v, lo, accessOf(access)); !errors.Is(err, errNotNow) {
+			return err
 		}
 	}
 	return nil

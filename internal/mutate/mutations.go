@@ -49,7 +49,7 @@ var mutations = []mutation{
 	{"placement.go", "NoReserve is dropped", "if c.NoReserve {\n\t\tf |= sys.NoReserve\n\t}\n\tif c.Sync {", "if c.Sync {"},
 	{"placement.go", "read-only files may be written", "case mode == sys.ReadOnly && c.Prot&Write != 0 && !c.Private:", "case false:"},
 	{"placement.go", "Prot is cut to reading", "return sys.Prot(p & (Read | Write | Exec))", "return sys.Prot(p & Read)"},
-	{"prefault.go", "Prefault swallows errors", "return m.faultError(\"prefault\", v, lo, accessOf(access))", "return nil"},
+	{"prefault.go", "Prefault swallows errors", "!errors.Is(err, errNotNow) {\n\t\t\treturn err", "!errors.Is(err, errNotNow) {\n\t\t\treturn nil"},
 	{"prefault.go", "Populate for stores only reads", "if write {\n\t\tadvice = sys.AdvisePopulateWrite\n\t}", ""},
 	{"protect.go", "Protect forgets the new protection", "func(r *run) { r.prot = prot }", "func(r *run) {}"},
 	{"protect.go", "a failed Protect stays half done", "return joined(m.forbidden(err, prot), undo)", "_ = undo; return err"},
