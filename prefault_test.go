@@ -219,6 +219,9 @@ func TestPrefaultUnderClose(t *testing.T) {
 
 // TestTouchPages does what older kernels need.
 func TestTouchPages(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's atomic operations run on C's stack, where a fault ends the process")
+	}
 	checkLeaks(t)
 	f := makeFile(t, pattern(2*pageSize))
 	m := mustMap(t)(MapRange(f, 0, 4*pageSize, &FileConfig{Prot: Read | Write, Private: true}))
