@@ -300,10 +300,31 @@ func (w *worker) lock(s *step, do onPiece) (conformance.Result, error) {
 	return done(r.each(do), forRange)
 }
 
-// mlockAll says that the library locks mapping by mapping. What comes after it would be locked, or not.
+// mlockAll says that the library locks mapping by mapping. What there is is locked then, or not, and what comes too.
 func mlockAll(w *worker, s *step) (conformance.Result, error) {
 	w.frozen = "mlockall decides on what is mapped from then on, and the library has nothing like it"
+	for _, o := range w.objects {
+		if !o.closed {
+			w.unknown = append(w.unknown, o.span())
+		}
+	}
 	return conformance.Result{}, refuse("%s", w.frozen)
+}
+
+// munlockAll unlocks one mapping after the other.
+func munlockAll(w *worker, s *step) (conformance.Result, error) {
+	if w.frozen != "" {
+		return conformance.Result{}, refuse("%s", w.frozen)
+	}
+	for _, o := range w.objects {
+		if o.closed {
+			continue
+		}
+		if err := o.m.Unlock(0, o.m.Len()); err != nil && !errors.Is(err, memmap.ErrUnmapped) {
+			return done(err, forRange)
+		}
+	}
+	return conformance.OK(), nil
 }
 
 // mseal says that the library seals files, not addresses.

@@ -95,7 +95,7 @@ func prot(f conformance.Flags) (memmap.Prot, error) {
 	for _, name := range f.Names {
 		bit, ok := names[name]
 		if !ok {
-			return 0, refuse("the library has no protection %s", name)
+			return 0, diverge("the library has no protection %s", name)
 		}
 		p |= bit
 	}

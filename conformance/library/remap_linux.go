@@ -3,6 +3,8 @@ package library
 import (
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/memmap-go/memmap"
@@ -18,6 +20,8 @@ type remapping struct {
 	mayMove  bool
 	fixed    bool
 	keep     bool // MREMAP_DONTUNMAP
+
+	part *piece // where a second view of a part of the mapping begins; nil for the whole
 }
 
 func mremap(w *worker, s *step) (conformance.Result, error) {
@@ -75,10 +79,13 @@ func (r *remapping) check(p piece) error {
 		size = r.o.n // a second view
 	}
 	switch {
+	case r.old == 0 && !r.mayMove:
+		return refuse("a second view always lies elsewhere")
+	case r.old == 0 && (p.off() != 0 || roundUp(r.new, r.page) != r.o.n):
+		r.part = &p
+		return nil
 	case p.off() != 0 || size != r.o.n:
 		return diverge("mappings are remapped as wholes by design")
-	case r.old == 0 && (!r.mayMove || roundUp(r.new, r.page) != r.o.n):
-		return refuse("Alias is a second view of the whole mapping, elsewhere")
 	case r.keep && roundUp(r.new, r.page) != r.o.n:
 		return refuse("TakePages takes all pages")
 	case r.fixed && r.regionAt(r.to) == nil:
@@ -136,13 +143,40 @@ func (r *remapping) resize() error {
 	return nil
 }
 
-// alias makes a second view.
+// alias makes a second view. For a part of the mapping it maps its file, which Alias does for the whole.
 func (r *remapping) alias() (*object, error) {
+	if r.part != nil && r.o.shared {
+		return r.aliasPart()
+	}
 	m, err := r.o.m.Alias()
 	if err != nil {
 		return nil, err
 	}
 	return r.another(m), nil
+}
+
+func (r *remapping) aliasPart() (*object, error) {
+	lines, err := readMaps()
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.o.m.File()
+	if err != nil {
+		return nil, err
+	}
+	addr := r.part.span.Lo
+	i := slices.IndexFunc(lines, func(l mapsLine) bool { return l.span.holds(addr) })
+	if i < 0 || !strings.HasSuffix(lines[i].perms, "s") {
+		return nil, errors.Join(refuse("there is a hole, which a second view doesn't begin with"), f.Close())
+	}
+	off := int64(lines[i].offset + addr - lines[i].span.Lo)
+	m, err := memmap.MapRange(f, off, int64(r.new), &memmap.FileConfig{Prot: protOf(lines[i].perms)})
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	o := r.another(m)
+	o.fileOff = uint64(off)
+	return o, nil
 }
 
 // take moves the pages away and leaves the range. Of shared memory there is nothing to take: both ranges show it, so it

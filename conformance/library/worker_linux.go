@@ -175,6 +175,7 @@ var operations = map[string]operation{
 	"mlock2":           {do: mlock2, about: aboutRange, changes: true},
 	"munlock":          {do: munlock, about: aboutRange, changes: true},
 	"mlockall":         {do: mlockAll},
+	"munlockall":       {do: munlockAll},
 	"remap_file_pages": {do: remapFilePages, about: aboutRange, changes: true},
 	"mseal":            {do: mseal, about: aboutRange, changes: true},
 	"load":             {do: load, about: aboutBytes},
