@@ -12,8 +12,8 @@ import (
 //
 // Blocks are allocated before the file grows, so that a full disk is an error
 // here (ENOSPC), and not a fault at some later store; Sparse opts out. If Grow
-// fails, the file has its old size and blocks. Growing one file from several
-// processes at once needs a lock between them.
+// fails, the file has its old size and blocks. Growing one file through several
+// mappings at once, of this process or of others, needs a lock between them.
 //
 // If the file is long enough already, because another process made it so, it is
 // not touched: so read-only and private mappings can follow a growing file.
@@ -72,8 +72,8 @@ func (m *Mapping) growFile(size int64) error {
 	case m.flags&sys.Shared == 0:
 		return ErrPrivate
 	}
-	if mode, err := sys.Access(m.fd); err != nil || mode == sys.ReadOnly {
-		return firstOf(err, withHint(sys.EACCES, "the file has %d bytes, and was opened for reading alone", info.Size()))
+	if err := m.checkWritable(info.Size()); err != nil {
+		return err
 	}
 	old := info.Size()
 	if !m.sparse {
@@ -135,8 +135,21 @@ func (m *Mapping) truncate(v *view, n int64) error {
 // shrinkFile makes the file at most size bytes long.
 func (m *Mapping) shrinkFile(size int64) error {
 	info, err := m.file.Stat()
-	if err == nil && info.Size() > size {
-		err = m.file.Truncate(size)
+	if err != nil || info.Size() <= size {
+		return pathCause(err)
 	}
-	return pathCause(err)
+	if err := m.checkWritable(info.Size()); err != nil {
+		return err
+	}
+	return pathCause(m.file.Truncate(size))
+}
+
+// checkWritable reports that the file's size can't be changed through our
+// descriptor; the system calls would say EBADF and EINVAL.
+func (m *Mapping) checkWritable(size int64) error {
+	mode, err := sys.Access(m.fd)
+	if err == nil && mode == sys.ReadOnly {
+		return withHint(sys.EACCES, "the file has %d bytes, and was opened for reading alone", size)
+	}
+	return err
 }
