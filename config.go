@@ -131,7 +131,7 @@ type AnonConfig struct {
 	// last page is mapped, and touching the one below the lowest mapped page
 	// (or up to 1 MiB further down) extends the area, within RLIMIT_STACK.
 	// The length is at most 1 MiB, which is what the kernel keeps free of
-	// other mappings. Private memory only.
+	// other mappings. Private memory only; it can't be resized or moved.
 	GrowsDown bool
 
 	// Droppable is memory that the kernel may empty at any time instead of

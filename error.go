@@ -56,6 +56,7 @@ var (
 	errPartialPage   error = &sentinel{"range must cover whole pages", sys.EINVAL}
 	errUnaligned     error = &sentinel{"not a multiple of the page size", sys.EINVAL}
 	errMoved         error = &sentinel{"mapping has left this place", ErrClosed}
+	errGrowsDown     error = &sentinel{"GrowsDown memory can't be resized or moved", sys.EINVAL}
 	errNoRoom        error = &sentinel{"address space behind the mapping is taken; Remap may move it", sys.ENOMEM}
 	errUnknownCause  error = &sentinel{"cause unknown", nil}
 	errNotNow        error = &sentinel{"page is accessible again", nil}

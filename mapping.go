@@ -199,6 +199,9 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 	if n > 0 {
 		v.layout = layout{{n: size, prot: c.Prot, lock: c.Lock}}
 	}
+	if n > 0 && c.GrowsDown {
+		v.growDown()
+	}
 	m := &Mapping{name: c.Name, fd: -1, flags: c.flags(log2)}
 	if c.Shared {
 		if err := m.makeMemoryFile(size, c, log2); err != nil {
@@ -210,7 +213,7 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 	}
 	if !c.Shared && n > 0 && c.Name != anonymousName {
 		// A hint: kernels may be built without it.
-		_ = sys.SetName(m.now.Load().pages.addr, uintptr(size), c.Name)
+		_ = sys.SetName(v.pages.addr+uintptr(v.delta), uintptr(size), c.Name)
 	}
 	return m, nil
 }
@@ -263,7 +266,7 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 	case size > maxLen:
 		return errTooLong
 	case stack:
-		v.pages, err = takeStack(uintptr(size), v.layout[0].prot, m.flags)
+		v.pages, err = takeStack(uintptr(size), v.layout[1].prot, m.flags)
 	default:
 		v.pages, err = at.take(v, uintptr(size))
 	}

@@ -61,6 +61,8 @@ func (c *AnonConfig) check(n int64, inRegion bool) error {
 		return invalid("GrowsDown and Droppable are for private memory")
 	case c.GrowsDown && (inRegion || c.Addr != 0 || c.Low32 || c.Huge != 0 || c.Droppable):
 		return invalid("GrowsDown can't be combined with a place, huge pages or Droppable")
+	case c.GrowsDown && (c.Populate || c.Lock != Unlocked):
+		return invalid("GrowsDown memory can't be populated or locked before it has grown")
 	case c.GrowsDown && n > stackGap:
 		return invalid("GrowsDown memory is at most %d bytes: no more is kept free for it", stackGap)
 	case c.Droppable && c.Lock != Unlocked:

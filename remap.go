@@ -32,7 +32,7 @@ func (m *Mapping) resize(op string, n int64, mayMove bool) error {
 	defer m.mu.Unlock()
 	v, err := m.view()
 	if err == nil {
-		err = checkResize(v, n)
+		err = m.checkResize(v, n)
 	}
 	if err == nil {
 		err = m.resizeTo(v, n, mayMove)
@@ -43,8 +43,10 @@ func (m *Mapping) resize(op string, n int64, mayMove bool) error {
 	return nil
 }
 
-func checkResize(v *view, n int64) error {
+func (m *Mapping) checkResize(v *view, n int64) error {
 	switch {
+	case m.flags&sys.GrowsDown != 0:
+		return errGrowsDown
 	case n <= 0:
 		return ErrRange
 	case n > maxLen-v.delta-v.page:
@@ -105,6 +107,17 @@ func (m *Mapping) move(v, next *view, old int64) error {
 	m.home = addresses
 	m.publish(next)
 	return from.giveBack(v.pages)
+}
+
+// checkMove reports a mapping that has no pages to move, or can't.
+func (m *Mapping) checkMove(v *view) error {
+	switch {
+	case len(v.layout) == 0:
+		return invalid("an empty mapping has no pages")
+	case m.flags&sys.GrowsDown != 0:
+		return errGrowsDown
+	}
+	return nil
 }
 
 // movePages moves the pages of a view to another range, which is inaccessible
@@ -207,8 +220,8 @@ func (m *Mapping) TakePages() (*Mapping, error) {
 	if err == nil && m.flags&sys.Shared != 0 {
 		err = invalid("the pages of a shared mapping are the file's: see Alias")
 	}
-	if err == nil && len(v.layout) == 0 {
-		err = invalid("an empty mapping has no pages")
+	if err == nil {
+		err = m.checkMove(v)
 	}
 	if err != nil {
 		return nil, m.fail("take pages", 0, 0, err)
@@ -303,8 +316,8 @@ func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(v.layout) == 0 {
-		return nil, invalid("an empty mapping has no pages")
+	if err := m.checkMove(v); err != nil {
+		return nil, err
 	}
 	to, err := (&slot{region: r, at: at}).claim(v, v.pages.n)
 	if err != nil {

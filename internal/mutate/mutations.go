@@ -66,7 +66,7 @@ var mutations = []mutation{
 	{"remap.go", "what is cut off stays mapped", "return m.home.giveBack(v.pages.at(size, old-size))", "return nil"},
 	{"residency.go", "Resident reads the wrong bit", "b&1 != 0", "b&2 != 0"},
 	{"seal.go", "Seal swallows errors", "return withHint(err, \"a mapping that could become writable exists\")", "return nil"},
-	{"stack.go", "GrowsDown maps all at once", "top := low + stackGap + n - page", "top := low + stackGap; page = n"},
+	{"stack.go", "GrowsDown maps all at once", "top := low + n - page", "top := low + page; page = n / 2"},
 	{"sync.go", "SyncRange waits for nothing", "how |= sys.SyncWait", "how |= sys.SyncStart"},
 	{"sync.go", "private mappings can be synced", "case m.flags&sys.Shared == 0:\n\t\treturn nil, ErrPrivate", "case false:"},
 	{"sync.go", "SyncInvalidate is dropped", "how = sys.SyncInvalidate", "how = 0"},
