@@ -165,9 +165,11 @@ func mustSeal(t *testing.T, p span) {
 	}
 }
 
-// rlimitMemlock is RLIMIT_MEMLOCK, which package syscall lacks (on MIPS and SPARC it
-// is another number).
-const rlimitMemlock = 8
+// Limits that package syscall has no names for (on MIPS and SPARC, RLIMIT_MEMLOCK is
+// another number).
+const (
+	rlimitMemlock = 8
+)
 
 // setLimit sets the soft limit of a resource, in a child process.
 func setLimit(t *testing.T, resource int, n uint64) {
