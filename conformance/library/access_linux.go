@@ -216,24 +216,22 @@ func (a *access) result(r conformance.Result, err error) (conformance.Result, er
 // protected tells guard pages from protection: pages that /proc shows as accessible are guarded, and on the kernel
 // there is nothing mapped.
 func (a *access) protected(err error) (conformance.Result, error) {
+	in := a.span
 	var at *memmap.Error
-	if !errors.As(err, &at) {
-		return conformance.Result{}, err
-	}
-	addr := a.span.Lo
-	if o := a.live(addr); o != nil && o.span().holds(o.addr+uint64(at.Off)) {
-		addr = o.addr + uint64(at.Off)
+	if o := a.live(in.Lo); errors.As(err, &at) && o != nil && o.span().covers(in) {
+		in = spanOf(o.addr+uint64(at.Off), 1)
 	}
 	lines, err := readMaps()
 	if err != nil {
 		return conformance.Result{}, err
 	}
 	for _, l := range lines {
-		if l.span.holds(addr) && (l.perms[1] == 'w' || !a.store && l.perms[0] == 'r') {
-			return conformance.Fault("SEGV_MAPERR"), nil
+		allowed := l.perms[1] == 'w' || !a.store && l.perms[0] == 'r'
+		if l.span.overlaps(in) && !allowed {
+			return conformance.Fault("SEGV_ACCERR"), nil
 		}
 	}
-	return conformance.Fault("SEGV_ACCERR"), nil
+	return conformance.Fault("SEGV_MAPERR"), nil
 }
 
 // readTo and writeFrom are pread(2) and pwrite(2) with mapped memory as the buffer: the kernel meets the fault, and

@@ -1,21 +1,6 @@
 package library_test
 
-import (
-	"strings"
-	"testing"
-
-	"github.com/memmap-go/memmap/conformance"
-)
-
-// parse makes a case of steps.
-func parse(t testing.TB, steps string) *conformance.Case {
-	t.Helper()
-	s, err := conformance.Parse("test.txt", strings.NewReader("section: test\ncase test: test\n"+steps))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Cases[0]
-}
+import "testing"
 
 // BenchmarkStart measures what a case costs before its first step: a worker that starts and ends.
 func BenchmarkStart(b *testing.B) {

@@ -72,6 +72,16 @@ func check(t *testing.T, o conformance.Outcome) {
 	}
 }
 
+// parse makes a case of steps.
+func parse(t testing.TB, steps string) *conformance.Case {
+	t.Helper()
+	s, err := conformance.Parse("test.txt", strings.NewReader("section: test\ncase test: test\n"+steps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Cases[0]
+}
+
 // TestSuite holds the suite against the library. Two thirds of its steps at least must be expressible.
 func TestSuite(t *testing.T) {
 	sections, err := conformance.Suite()
