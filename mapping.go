@@ -324,7 +324,7 @@ func (m *Mapping) refused(err error, r run) error {
 		return droppable.lacking(err)
 	case m.flags&sys.Sync != 0 && errors.Is(err, errors.ErrUnsupported):
 		return withHint(err, "Sync needs a file system with DAX")
-	case m.flags&sys.Huge != 0 && err == sys.ENOMEM:
+	case err == sys.ENOMEM && m.hugePages():
 		return withHint(err, "the pool has not enough free huge pages")
 	case r.prot&Exec != 0 && err == sys.EPERM:
 		return withHint(err, "the file system forbids execution")
@@ -334,6 +334,15 @@ func (m *Mapping) refused(err error, r run) error {
 		return withHint(err, "the file is append-only")
 	}
 	return err
+}
+
+// hugePages reports whether the memory comes from a pool of huge pages.
+func (m *Mapping) hugePages() bool {
+	if m.file == nil {
+		return m.flags&sys.Huge != 0
+	}
+	page, err := sys.BlockSize(m.fd)
+	return err == nil && page > int64(sys.PageSize)
 }
 
 // remember adds a view's range to those in which faults are ours.

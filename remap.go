@@ -85,6 +85,9 @@ func (m *Mapping) resizeTo(v *view, n int64, mayMove bool) error {
 // move brings a mapping to a new place, where next describes it; old bytes of
 // its pages exist already.
 func (m *Mapping) move(v, next *view, old int64) error {
+	if err := m.checkMove(v); err != nil {
+		return err
+	}
 	size := int64(next.pages.n)
 	to, err := addresses.take(uintptr(size), alignment(v.page, uintptr(size)))
 	if err != nil {
@@ -116,6 +119,9 @@ func (m *Mapping) checkMove(v *view) error {
 		return invalid("an empty mapping has no pages")
 	case m.flags&sys.GrowsDown != 0:
 		return errGrowsDown
+	case m.flags&sys.Huge != 0:
+		// vma_to_resize in mm/mremap.c refuses MREMAP_DONTUNMAP for them.
+		return invalid("private huge pages can't be moved")
 	}
 	return nil
 }

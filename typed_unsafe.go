@@ -1,7 +1,6 @@
 package memmap
 
 import (
-	"fmt"
 	"io"
 	"reflect"
 	"sync"
@@ -17,10 +16,13 @@ func Load[T any](m *Mapping, off int64) (v T, err error) {
 	}
 	n, err := m.ReadAt(bytesOf(&v), off)
 	if err == io.EOF {
-		var zero T
-		return zero, m.fail("load", off, int64(unsafe.Sizeof(v)), fmt.Errorf("%w: %d bytes are there", ErrRange, n))
+		err = m.fail("load", off, int64(unsafe.Sizeof(v)), withHint(ErrRange, "%d bytes are there", n))
 	}
-	return v, err
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
 }
 
 // Store copies v to byte off. It is guarded; T is as for Load.
