@@ -32,7 +32,7 @@ func (o *object) check() error {
 	case b == nil:
 		return errors.New("it is closed, and no step closed it")
 	case int64(len(b)) != o.m.Len() || len(b) != cap(b):
-		return fmt.Errorf("got Len %d, but its Bytes has %d, with capacity %d", o.m.Len(), len(b), cap(b))
+		return fmt.Errorf("its Len is %d, but its Bytes has %d, with capacity %d", o.m.Len(), len(b), cap(b))
 	case len(b) > 0 && addressOf(b) != o.addr:
 		return fmt.Errorf("it lies at %#x", addressOf(b))
 	case o.m.Name() != o.name:
@@ -50,17 +50,17 @@ func (w *worker) checkRegion(r *region) error {
 		return nil
 	}
 	if b := r.r.Bytes(); spanOf(addressOf(b), uint64(r.r.Len())) != r.span || int64(len(b)) != r.r.Len() {
-		return fmt.Errorf("got Len %d, and its Bytes has %d at %#x", r.r.Len(), len(b), addressOf(b))
+		return fmt.Errorf("its Len is %d, and its Bytes has %d at %#x", r.r.Len(), len(b), addressOf(b))
 	}
 	want := w.inside(r.span)
 	for off, m := range r.r.Mappings() {
 		if len(want) == 0 || m != want[0].m || uint64(off) != want[0].addr-r.span.Lo {
-			return fmt.Errorf("got in Mappings %q at %d, which no step placed there", m.Name(), off)
+			return fmt.Errorf("its Mappings has %q at %d, which no step placed there", m.Name(), off)
 		}
 		want = want[1:]
 	}
 	if len(want) > 0 {
-		return fmt.Errorf("list Mappings doesn't have what lies at %v", want[0].span())
+		return fmt.Errorf("its Mappings doesn't have what lies at %v", want[0].span())
 	}
 	return nil
 }
