@@ -129,10 +129,12 @@ func (o *Overcommit) readProcess(read func(string) ([]byte, error)) error {
 // CommitLimit is what the kernel calculates as Limit: a share of the memory that
 // isn't set aside, and all swap.
 func (o *Overcommit) CommitLimit() int64 {
-	if o.Fixed != 0 {
-		return o.Fixed + o.Swap
+	page := int64(sys.PageSize) // it counts whole ones
+	limit := o.Fixed / page
+	if o.Fixed == 0 {
+		limit = (o.Memory - o.HugePages) / page * int64(o.Ratio) / 100
 	}
-	return (o.Memory-o.HugePages)*int64(o.Ratio)/100 + o.Swap
+	return limit*page + o.Swap
 }
 
 // Check says whether a request of this process for n bytes of private writable
@@ -152,9 +154,10 @@ func (o *Overcommit) check(n int64) error {
 		return ErrRange
 	case o.Mode == OvercommitHeuristic && n > o.Memory+o.Swap:
 		return withHint(sys.ENOMEM, "vm.overcommit_memory is 0: no request may exceed memory and swap, %d bytes", o.Memory+o.Swap)
-	case o.Mode != OvercommitNever:
+	case o.Mode != OvercommitNever || n == 0:
 		return nil
 	}
+	n = roundUp(min(n, maxLen), int64(sys.PageSize))
 	if free := o.allowed() - o.Committed; n >= free {
 		return withHint(sys.ENOMEM, "vm.overcommit_memory is 2: of a limit of %d bytes, %d are promised, and %d could be", o.Limit, o.Committed, max(free, 0))
 	}
