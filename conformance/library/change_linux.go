@@ -424,28 +424,42 @@ func (w *worker) prefault(s *step, access memmap.Prot) (conformance.Result, erro
 	}), forPopulate)
 }
 
-// ftruncate sets a file's size. If a mapping of the file ends where the file does, then by turns through this
-// mapping, with Grow and Truncate.
+// ftruncate sets a file's size, with Grow or Truncate of a mapping that shows enough of the file.
 func ftruncate(w *worker, s *step) (conformance.Result, error) {
 	f, err := w.fd(s.Args[0])
 	if err != nil {
 		return conformance.Result{}, err
 	}
 	n := int64(s.Args[1].Value)
-	if o := w.growing(f); o != nil && s.Line%2 == 0 {
-		if st, err := f.stat(); err == nil && st.Size <= n && n <= int64(o.n) && o.m.Len() == st.Size {
-			return done(o.m.Grow(n), noReasons)
-		} else if err == nil && 0 <= n && n < st.Size && n < o.m.Len() {
-			return done(o.m.Truncate(n), noReasons)
-		}
+	st, err := f.stat()
+	o := w.growing(f, st)
+	switch {
+	case err != nil || o == nil || n < 0:
+		err = retry(func() error { return syscall.Ftruncate(f.fd(), n) })
+	case n < st.Size && n < o.m.Len():
+		err = o.m.Truncate(n)
+	case st.Size <= n && n <= int64(o.n):
+		err = o.grow(st.Size, n)
+	default:
+		err = retry(func() error { return syscall.Ftruncate(f.fd(), n) })
 	}
-	return done(retry(func() error { return syscall.Ftruncate(f.fd(), n) }), noReasons)
+	return done(err, noReasons)
 }
 
-// growing returns a mapping of the whole file that may change the file's size, or nil.
-func (w *worker) growing(f *file) *object {
-	st, err := f.stat()
-	if err != nil || !f.writable() {
+// grow makes the file n bytes long. A mapping that reaches beyond the new end is cut where the file ends now, or else
+// there would be nothing to grow; the rest of it comes back with reveal.
+func (o *object) grow(size, n int64) error {
+	if n < o.m.Len() {
+		if err := o.m.Truncate(size); err != nil {
+			return err
+		}
+	}
+	return o.m.Grow(n)
+}
+
+// growing returns a mapping of the file from its beginning that may change the file's size, or nil.
+func (w *worker) growing(f *file, st syscall.Stat_t) *object {
+	if !f.writable() {
 		return nil
 	}
 	for _, o := range w.objects {

@@ -19,20 +19,15 @@ func (w *worker) bequeath() (e *estate, err error) {
 	if w.limited {
 		return nil, refuse("a new worker would not have the limits of its parent")
 	}
-	if policy, err := memmap.ReadOvercommit(); err != nil {
+	policy, err := memmap.ReadOvercommit()
+	if err != nil {
 		return nil, err
-	} else if policy.Mode == memmap.OvercommitNever {
+	}
+	if policy.Mode == memmap.OvercommitNever {
 		return nil, refuse("what a child costs depends on private memory, which it doesn't get")
 	}
 	e = new(estate)
-	var files []*os.File
-	for name, f := range w.files {
-		if f.fd() < 0 {
-			continue // closed
-		}
-		e.Files = append(e.Files, bequeathedFile{name, f.path})
-		files = append(files, f.File)
-	}
+	files := w.bequeathFiles(e)
 	for _, r := range w.regions {
 		if !r.closed {
 			e.Regions = append(e.Regions, bequeathedRegion{r.span, r.lastPlaced})
@@ -47,16 +42,31 @@ func (w *worker) bequeath() (e *estate, err error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, mapped...)
+	return e, w.sendFiles(append(files, mapped...))
+}
+
+// bequeathFiles adds the open files to an estate, and returns them in the same order.
+func (w *worker) bequeathFiles(e *estate) []*os.File {
+	var files []*os.File
+	for name, f := range w.files {
+		if f.fd() >= 0 {
+			e.Files = append(e.Files, bequeathedFile{name, f.path})
+			files = append(files, f.File)
+		}
+	}
+	return files
+}
+
+func (w *worker) sendFiles(files []*os.File) error {
 	if len(files) > mostDescriptors {
-		return nil, refuse("%d descriptors are too many to hand on", len(files))
+		return refuse("%d descriptors are too many to hand on", len(files))
 	}
 	for _, f := range files {
 		if err := w.sendDescriptor(int(f.Fd())); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // bequeathMappings adds the live mappings to an estate, and returns the files of those that come with one.

@@ -90,7 +90,7 @@ func (w *worker) parseMap(s *step) (wish, error) {
 
 // prot translates a protection.
 func prot(f conformance.Flags) (memmap.Prot, error) {
-	names := map[string]memmap.Prot{"none": memmap.None, "r": memmap.Read, "w": memmap.Write, "x": memmap.Exec}
+	names := map[string]memmap.Prot{"none": 0, "r": memmap.Read, "w": memmap.Write, "x": memmap.Exec}
 	var p memmap.Prot
 	for _, name := range f.Names {
 		bit, ok := names[name]
@@ -99,8 +99,11 @@ func prot(f conformance.Flags) (memmap.Prot, error) {
 		}
 		p |= bit
 	}
-	if f.Bits != 0 {
+	switch {
+	case f.Bits != 0:
 		return 0, refuse("the library knows protections by name only")
+	case p == 0:
+		return memmap.None, nil
 	}
 	return p, nil
 }
@@ -164,7 +167,7 @@ func (c *wish) checkFlags(f conformance.Flags, types int) error {
 		return diverge("a mapping is private or shared by design")
 	case validate && (anon || c.noReplace):
 		return diverge("only Sync asks for validated flags")
-	case c.sync != (c.sync && validate):
+	case c.sync && !validate:
 		return diverge("Sync is for shared mappings, and always validated")
 	case !anon && (c.growsDown || c.droppable || c.huge != 0):
 		return diverge("GrowsDown, Droppable and Huge are for anonymous memory by design")
@@ -203,11 +206,17 @@ func (w *worker) create(c wish) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.add(c.object(m, nil), c.n), nil
+	return w.addWish(c, m, nil)
+}
+
+// addWish keeps the mapping that a wish came true as.
+func (w *worker) addWish(c wish, m *memmap.Mapping, r *region) (*object, error) {
+	o, err := c.object(m, r)
+	return w.add(o, c.n), err
 }
 
 // object is the object of a wish come true.
-func (c *wish) object(m *memmap.Mapping, r *region) *object {
+func (c *wish) object(m *memmap.Mapping, r *region) (*object, error) {
 	o := &object{m: m, region: r, shared: c.shared, anonymous: c.file == nil, name: noName}
 	switch {
 	case c.file != nil:
@@ -215,10 +224,11 @@ func (c *wish) object(m *memmap.Mapping, r *region) *object {
 	case c.shared:
 		o.name = sharedName
 	}
-	if c.huge > memmap.DefaultHuge {
-		o.page = uint64(c.huge)
+	var err error
+	if c.huge != memmap.NoHuge {
+		o.page, err = pageSize(addressOf(m.Bytes()))
 	}
-	return o
+	return o, err
 }
 
 // lowEnd is where the addresses end that MAP_32BIT takes.

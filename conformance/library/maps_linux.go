@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/memmap-go/memmap"
@@ -199,21 +200,35 @@ func (w *worker) hasFlag(addr uint64, flag string) (bool, error) {
 }
 
 func readFlags(addr uint64) ([]string, error) {
+	flags, err := readField(addr, "VmFlags")
+	return strings.Fields(flags), err
+}
+
+// pageSize is the size of the pages that the memory at an address is made of.
+func pageSize(addr uint64) (uint64, error) {
+	text, err := readField(addr, "KernelPageSize")
+	if err != nil {
+		return 0, err
+	}
+	kb, err := strconv.ParseUint(strings.TrimSuffix(text, " kB"), 10, 64)
+	return kb << 10, err
+}
+
+// readField returns what /proc/self/smaps has for the area that holds the address.
+func readField(addr uint64, name string) (string, error) {
 	text, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	inside := false
 	for line := range strings.Lines(string(text)) {
-		if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok {
-			if inside {
-				return strings.Fields(flags), nil
-			}
-		} else if l, err := parseMapsLine(line); err == nil && strings.Contains(l.perms, "-") {
+		if value, ok := strings.CutPrefix(line, name+":"); ok && inside {
+			return strings.TrimSpace(value), nil
+		} else if l, err := parseMapsLine(line); err == nil {
 			inside = l.span.holds(addr)
 		}
 	}
-	return nil, fmt.Errorf("/proc/self/smaps has no area at %#x", addr)
+	return "", fmt.Errorf("/proc/self/smaps has no %s of an area at %#x", name, addr)
 }
 
 // The bits of an entry of /proc/PID/pagemap; Documentation/admin-guide/mm/pagemap.rst of the kernel.

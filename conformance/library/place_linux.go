@@ -52,7 +52,7 @@ func (w *worker) placeAt(c wish, r *region, replace bool) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.add(c.object(m, r), c.n), nil
+	return w.addWish(c, m, r)
 }
 
 // replaceable reports what stands against replacing a range: the library replaces mappings as wholes.

@@ -29,6 +29,9 @@ func (w *worker) askPolicy(c wish) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	if off := policy.CommitLimit() - policy.Limit; off <= -int64(w.page) || off >= int64(w.page) {
+		return verdict{}, fmt.Errorf("CommitLimit gives %d, but the kernel says %d", policy.CommitLimit(), policy.Limit)
+	}
 	refused := policy.Check(int64(c.n))
 	if sharedMemory {
 		if refused != nil {
