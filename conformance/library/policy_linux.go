@@ -22,11 +22,11 @@ func (w *worker) askPolicy(c wish) (verdict, error) {
 	const large = 1 << 30
 	sharedMemory := c.shared && c.file == nil
 	private := !c.shared && !c.droppable && c.prot&memmap.Write != 0
-	if c.n < large || c.noReserve || !private && !sharedMemory {
+	if c.n < large || !private && !sharedMemory {
 		return verdict{}, nil
 	}
 	policy, err := memmap.ReadOvercommit()
-	if err != nil {
+	if err != nil || c.noReserve && policy.Mode != memmap.OvercommitNever {
 		return verdict{}, err
 	}
 	if off := policy.CommitLimit() - policy.Limit; off <= -int64(w.page) || off >= int64(w.page) {

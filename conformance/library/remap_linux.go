@@ -86,6 +86,8 @@ func (r *remapping) check(p piece) error {
 		return nil
 	case p.off() != 0 || size != r.o.n:
 		return diverge("mappings are remapped as wholes by design")
+	case r.o.page != r.worker.page && r.new > r.o.n:
+		return refuse("the library grows huge pages as it does others")
 	case r.keep && roundUp(r.new, r.page) != r.o.n:
 		return refuse("TakePages takes all pages")
 	case r.fixed && r.regionAt(r.to) == nil:
