@@ -90,10 +90,17 @@ func commitLimit(err error, size int64) error {
 	return nil
 }
 
-func lockLimit(err error) error {
+// lockLimit reports that no more memory may be locked. If it may, pages can't be
+// loaded, for which mlock has the same errno.
+func lockLimit(err error, size int64) error {
 	limit, limitErr := sys.LockLimit()
-	if limitErr != nil {
+	status, readErr := os.ReadFile("/proc/self/status")
+	if limitErr != nil || readErr != nil {
 		return nil
 	}
-	return withHint(err, "RLIMIT_MEMLOCK is %d bytes", limit)
+	used, parseErr := kilobytes(status, "VmLck")
+	if parseErr != nil || uint64(used+size) <= limit {
+		return nil
+	}
+	return withHint(err, "RLIMIT_MEMLOCK is %d bytes, of which %d are used", limit, used)
 }

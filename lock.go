@@ -65,7 +65,7 @@ func lockPages(p span, mode LockMode) error {
 	}
 	err := sys.Lock(p.addr, p.n, mode == LockOnFault)
 	if err == sys.ENOMEM || err == sys.EAGAIN || err == sys.EPERM {
-		return firstOf(lockLimit(err), err)
+		return firstOf(lockLimit(err, int64(p.n)), err)
 	}
 	return err
 }
