@@ -20,7 +20,7 @@ import (
 func (m *Mapping) Grow(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, err := m.view()
+	v, err := m.mappedView()
 	if err == nil {
 		err = m.growTo(v, n)
 	}
@@ -99,7 +99,7 @@ func (m *Mapping) growFile(size int64) error {
 func (m *Mapping) Truncate(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, err := m.view()
+	v, err := m.mappedView()
 	if err == nil {
 		err = m.truncate(v, n)
 	}
@@ -117,8 +117,6 @@ func (m *Mapping) truncate(v *view, n int64) error {
 		return ErrRange
 	case n == int64(len(v.data)):
 		return nil
-	case len(v.layout) == 0:
-		return errNotMapped
 	case !v.layout.inOrder():
 		return invalid("the mapping shows the file in another order")
 	}

@@ -38,6 +38,16 @@ func readMapping(own *os.File, off, n int64, c FileConfig) (*Mapping, error) {
 	return m, nil
 }
 
+// mappedView returns the current view of a mapping that has pages of its own. mu is
+// held.
+func (m *Mapping) mappedView() (*view, error) {
+	v, err := m.view()
+	if _, read := m.home.(heap); read && err == nil {
+		err = errNotMapped
+	}
+	return v, err
+}
+
 // heap is the home of memory that the garbage collector takes care of.
 type heap struct{}
 

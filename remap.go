@@ -30,7 +30,7 @@ func (m *Mapping) Remap(n int64) error {
 func (m *Mapping) resize(op string, n int64, mayMove bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, err := m.view()
+	v, err := m.mappedView()
 	if err == nil {
 		err = m.checkResize(v, n)
 	}
@@ -192,13 +192,11 @@ func relockPages(p span, r run) error {
 func (m *Mapping) Alias() (*Mapping, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, err := m.view()
+	v, err := m.mappedView()
 	switch {
 	case err != nil:
 	case m.flags&sys.Shared == 0:
 		err = ErrPrivate
-	case !sys.CanMap:
-		err = errNotMapped
 	}
 	if err != nil {
 		return nil, m.fail("alias", 0, 0, err)
@@ -222,7 +220,7 @@ func (m *Mapping) Alias() (*Mapping, error) {
 func (m *Mapping) TakePages() (*Mapping, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, err := m.view()
+	v, err := m.mappedView()
 	if err == nil && m.flags&sys.Shared != 0 {
 		err = invalid("the pages of a shared mapping are the file's: see Alias")
 	}
@@ -318,7 +316,7 @@ func (r *Region) Move(at int64, m *Mapping) (*Mapping, error) {
 }
 
 func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
-	v, err := m.view()
+	v, err := m.mappedView()
 	if err != nil {
 		return nil, err
 	}

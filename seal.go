@@ -31,7 +31,7 @@ func (m *Mapping) Seal(s Seals) error {
 }
 
 func (m *Mapping) seal(s Seals) error {
-	if _, err := m.view(); err != nil {
+	if _, err := m.mappedView(); err != nil {
 		return err
 	}
 	switch {

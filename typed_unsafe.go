@@ -1,6 +1,7 @@
 package memmap
 
 import (
+	"errors"
 	"io"
 	"reflect"
 	"sync"
@@ -15,8 +16,8 @@ func Load[T any](m *Mapping, off int64) (v T, err error) {
 		return v, m.fail("load", off, int64(unsafe.Sizeof(v)), err)
 	}
 	n, err := m.ReadAt(bytesOf(&v), off)
-	if err == io.EOF {
-		err = m.fail("load", off, int64(unsafe.Sizeof(v)), withHint(ErrRange, "%d bytes are there", n))
+	if err == io.EOF || errors.Is(err, ErrRange) {
+		err = m.fail("read", off, int64(unsafe.Sizeof(v)), withHint(ErrRange, "%d bytes are there", n))
 	}
 	if err != nil {
 		var zero T
