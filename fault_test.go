@@ -341,13 +341,17 @@ func TestGuardStale(t *testing.T) {
 func TestGuardStaleAfterRemap(t *testing.T) {
 	needLinux(t)
 	checkLeaks(t)
-	m := mustMap(t)(Anonymous(2*pageSize, nil))
-	mustMap(t)(Anonymous(pageSize, nil)) // in the way of the first
+	r, err := Reserve(2 * pageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	m := mustMap(t)(r.Anonymous(0, 2*pageSize, nil))
 	stale := m.Bytes()
 	if err := m.Remap(20 * pageSize); err != nil {
 		t.Fatal(err)
 	}
-	err := Guard(func() error { touched = stale[3]; return nil }, m)
+	err = Guard(func() error { touched = stale[3]; return nil }, m)
 	if e := wantError(t, err, "guard", ErrFault, ErrClosed, errMoved); e.Off != 3 {
 		t.Errorf("got Off %d, want 3", e.Off)
 	}
