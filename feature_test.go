@@ -98,6 +98,9 @@ func withoutPopulate(t *testing.T) {
 // TestPopulateByTouching goes through pages of all sorts without MADV_POPULATE.
 func TestPopulateByTouching(t *testing.T) {
 	needMappings(t)
+	if raceEnabled {
+		t.Skip("the race detector's atomic operations run on C's stack, where a fault ends the process")
+	}
 	checkLeaks(t)
 	f := makeFile(t, pattern(6*pageSize))
 	m := mustMap(t)(Map(f, &FileConfig{Prot: Read | Write}))
