@@ -217,35 +217,6 @@ func TestPrefaultUnderClose(t *testing.T) {
 	}
 }
 
-// TestTouchPages does what older kernels need.
-func TestTouchPages(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector's atomic operations run on C's stack, where a fault ends the process")
-	}
-	checkLeaks(t)
-	f := makeFile(t, pattern(2*pageSize))
-	m := mustMap(t)(MapRange(f, 0, 4*pageSize, &FileConfig{Prot: Read | Write, Private: true}))
-	p := m.now.Load().pages
-	must(t, touchPages(p.at(0, 2*pageSize), false))
-	if got := smapsBytes(t, m, "Anonymous"); got != 0 {
-		t.Errorf("reading has made %d bytes of copies", got)
-	}
-	must(t, touchPages(p.at(0, 2*pageSize), true))
-	if got := smapsBytes(t, m, "Anonymous"); got != 2*pageSize {
-		t.Errorf("writing has made %d bytes of copies, want 2 pages", got)
-	}
-	wantBytes(t, "touched", m.Bytes()[:2*pageSize], pattern(2*pageSize))
-	must(t, m.Protect(0, pageSize, Read))
-	for name, err := range map[string]error{
-		"beyond the end of the file": touchPages(p.at(pageSize, 2*pageSize), false),
-		"read-only page":             touchPages(p.at(0, 2*pageSize), true),
-	} {
-		if err != sys.EFAULT {
-			t.Errorf("%s: got %v, want EFAULT", name, err)
-		}
-	}
-}
-
 // TestPopulate asks for all pages when the mapping is made.
 func TestPopulate(t *testing.T) {
 	f := makeFile(t, pattern(4*pageSize))
