@@ -24,6 +24,9 @@ func explain(err error, size int64) error {
 	if why := addressLimit(err, size); why != nil {
 		return why
 	}
+	if why := dataLimit(err, size); why != nil {
+		return why
+	}
 	return firstOf(commitLimit(err, size), err)
 }
 
@@ -78,6 +81,29 @@ func addressLimit(err error, size int64) error {
 	return withHint(err, "RLIMIT_AS is %d bytes, of which %d are used", limit, used)
 }
 
+// dataLimit reports that no more private writable memory may be had.
+func dataLimit(err error, size int64) error {
+	limit, limitErr := sys.DataLimit()
+	if limitErr != nil || limit == ^uint64(0) {
+		return nil
+	}
+	used, usedErr := statusSize("VmData")
+	if usedErr != nil || used+uint64(size) <= limit {
+		return nil
+	}
+	return withHint(err, "RLIMIT_DATA is %d bytes, of which %d are used", limit, used)
+}
+
+// statusSize returns a size from /proc/self/status.
+func statusSize(name string) (uint64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, pathCause(err)
+	}
+	n, err := kilobytes(status, name)
+	return uint64(n), err
+}
+
 func commitLimit(err error, size int64) error {
 	policy, readErr := ReadOvercommit()
 	if readErr != nil {
@@ -94,12 +120,8 @@ func commitLimit(err error, size int64) error {
 // loaded, for which mlock has the same errno.
 func lockLimit(err error, size int64) error {
 	limit, limitErr := sys.LockLimit()
-	status, readErr := os.ReadFile("/proc/self/status")
-	if limitErr != nil || readErr != nil {
-		return nil
-	}
-	used, parseErr := kilobytes(status, "VmLck")
-	if parseErr != nil || uint64(used+size) <= limit {
+	used, usedErr := statusSize("VmLck")
+	if limitErr != nil || usedErr != nil || used+uint64(size) <= limit {
 		return nil
 	}
 	return withHint(err, "RLIMIT_MEMLOCK is %d bytes, of which %d are used", limit, used)

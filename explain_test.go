@@ -48,6 +48,27 @@ func TestExplainAddressSpace(t *testing.T) {
 	}
 }
 
+// TestExplainData has no more private writable memory to give; other memory isn't
+// counted. Nor is new memory in an arena: for the kernel it takes the place of as
+// many pages, whatever they were.
+func TestExplainData(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	used, err := statusSize("VmData")
+	must(t, err)
+	const left = 64 << 20
+	setLimit(t, syscall.RLIMIT_DATA, used+left)
+	m := mustMap(t)(Anonymous(2*left, &AnonConfig{Prot: Read}))
+	mustMap(t)(Anonymous(2*left, &AnonConfig{Shared: true}))
+	_, err = mustReserve(t, 2*left).Anonymous(0, 2*left, &AnonConfig{Replace: true})
+	for op, err := range map[string]error{"place": err, "protect": m.Protect(0, 2*left, Read|Write)} {
+		if e := wantError(t, err, op, sys.ENOMEM); !strings.Contains(e.Error(), "RLIMIT_DATA is ") {
+			t.Errorf("got %q, which doesn't say why", e)
+		}
+	}
+}
+
 // TestExplainLock tells pages that can't be loaded from too many locked ones.
 func TestExplainLock(t *testing.T) {
 	if !inChild(t) {

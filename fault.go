@@ -22,7 +22,7 @@ import (
 // the goroutine that calls Guard is covered, not those that fn starts. Some
 // faults the Go runtime can't turn into panics, and the process dies: sending
 // mapped memory on a channel (ch <- b[i]; copy it to a variable first), the
-// builtin print, C code.
+// builtin print, C code, and under the race detector atomic operations.
 func Guard(fn func() error, ms ...*Mapping) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {

@@ -11,7 +11,8 @@ import (
 // private anonymous memory is zero. If the addresses behind the mapping are
 // taken, the error is ENOMEM, and nothing has changed: Remap may move.
 //
-// What is cut off becomes inaccessible.
+// What is cut off becomes inaccessible, and room that MaxLen has reserved is given
+// up.
 //
 // Source: mremap(2) without MREMAP_MAYMOVE.
 func (m *Mapping) Resize(n int64) error {

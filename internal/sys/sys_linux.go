@@ -223,6 +223,9 @@ func LockLimit() (uint64, error) { return limit(unix.RLIMIT_MEMLOCK) }
 // AddressSpaceLimit returns RLIMIT_AS in bytes.
 func AddressSpaceLimit() (uint64, error) { return limit(unix.RLIMIT_AS) }
 
+// DataLimit returns RLIMIT_DATA in bytes.
+func DataLimit() (uint64, error) { return limit(unix.RLIMIT_DATA) }
+
 func limit(which int) (uint64, error) {
 	var r unix.Rlimit
 	err := unix.Getrlimit(which, &r)

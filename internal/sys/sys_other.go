@@ -32,3 +32,4 @@ func Access(int) (AccessMode, error)            { return 0, errors.ErrUnsupporte
 func SetName(_, _ uintptr, _ string) error      { return errors.ErrUnsupported }
 func LockLimit() (uint64, error)                { return 0, errors.ErrUnsupported }
 func AddressSpaceLimit() (uint64, error)        { return 0, errors.ErrUnsupported }
+func DataLimit() (uint64, error)                { return 0, errors.ErrUnsupported }
