@@ -44,6 +44,27 @@ func TestAddressSpaceLimit(t *testing.T) {
 	mustMap(t)(Anonymous(256<<20, &AnonConfig{NoReserve: true}))
 }
 
+// TestReleaseEmptyArena asks for more than is left, while an arena is unused.
+func TestReleaseEmptyArena(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	if raceEnabled {
+		t.Skip("the race detector needs more address space")
+	}
+	s := newSpace(t)
+	used, err := addressSpaceUsed()
+	must(t, err)
+	setLimit(t, syscall.RLIMIT_AS, used+uint64(firstArena)+uint64(firstArena)/2)
+	page := uintptr(pageSize)
+	mustGiveBack(t, s, mustTake(t, s, page, page))
+	if len(s.arenas) != 1 || s.arenas[0].n != firstArena {
+		t.Fatalf("got arenas %x, want one of %#x bytes", s.arenas, firstArena)
+	}
+	got := mustTake(t, s, firstArena+page, page)
+	checkSpace(t, s, []span{got})
+}
+
 // prepareForLimit makes the Go heap large enough for what comes: at the limit of
 // areas it can't grow, and the program would die. It skips the test where the
 // limit is too high to be reached.
@@ -133,8 +154,24 @@ func TestAreaLimit(t *testing.T) {
 	if !faults(stale, 0) || stuckRanges() != 0 {
 		t.Errorf("after Close: accessible %v, stuck %d; want the range replaced", !faults(stale, 0), stuckRanges())
 	}
+	if spare.addr == 0 {
+		t.Error("the spare area is not there again, though Close has freed one")
+	}
 	unmapAll(t, filled)
 	mustMap(t)(Map(f, nil))
+}
+
+// TestSpareArea wants the spare area to be one for itself, whatever lies beside it.
+func TestSpareArea(t *testing.T) {
+	mustMap(t)(Anonymous(1, nil)) // makes it, if it is the first
+	for _, a := range readAreas(t) {
+		if a.holds(spare.addr) && (a.n != uintptr(pageSize) || !a.shared) {
+			t.Errorf("got %v, want one page of shared memory", a)
+		}
+	}
+	if spare.addr == 0 {
+		t.Error("there is none")
+	}
 }
 
 // TestAreaLimitWithoutSpare wants plan B: what can't be replaced is protected, its
