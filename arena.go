@@ -332,5 +332,12 @@ func takeAt(addr, n uintptr) (span, error) {
 // takeLow returns inaccessible memory in the first 2 GiB.
 func takeLow(n uintptr) (span, error) {
 	addr, err := sys.Map(0, n, sys.ProtNone, inaccessible|sys.Low32, -1, 0)
+	if err == sys.ENOMEM {
+		// Such addresses are few. What is in quarantine there must do.
+		addresses.mu.Lock()
+		addresses.ripen(time.Now())
+		addresses.mu.Unlock()
+		addr, err = sys.Map(0, n, sys.ProtNone, inaccessible|sys.Low32, -1, 0)
+	}
 	return span{addr, n}, err
 }

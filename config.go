@@ -91,8 +91,9 @@ type FileConfig struct {
 
 	// Addr is where the first page of the mapping has to lie; a multiple of
 	// the page size. It fails with ErrInUse if anything is mapped there
-	// (MAP_FIXED_NOREPLACE, Linux 4.17). Zero: any address. To place
-	// mappings side by side, use a Region.
+	// (MAP_FIXED_NOREPLACE, Linux 4.17); what was closed there stays for some
+	// seconds. Zero: any address. To place mappings side by side, use a
+	// Region.
 	Addr uintptr
 
 	// Replace lets a placement in a Region take the place of whole live

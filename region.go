@@ -2,6 +2,7 @@ package memmap
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -125,10 +126,21 @@ func (r *Region) transfer(op string, p []byte, off int64, do func(*Mapping, []by
 		// If the mapping was closed, moved or resized meanwhile, something
 		// else may be there now.
 		if err != nil && m.now.Load() == v {
-			return done, err
+			return done, inRegion(err, off+int64(done))
 		}
 	}
 	return done, nil
+}
+
+// inRegion tells an error of a mapping by an offset of the region.
+func inRegion(err error, off int64) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	there := *e
+	there.Off = off
+	return &there
 }
 
 // at returns the mapping at an offset, its view, and the offset in it.

@@ -855,3 +855,18 @@ func (m *regionModel) compare() {
 		m.t.Errorf("got %d mappings, want %d others", len(got), len(want))
 	}
 }
+
+// TestRegionFaultOffset tells a fault in a placement by the region's offset.
+func TestRegionFaultOffset(t *testing.T) {
+	checkLeaks(t)
+	r := mustReserve(t, 4*pageSize)
+	mustMap(t)(r.Anonymous(2*pageSize, pageSize, &AnonConfig{Prot: None}))
+	_, err := r.ReadAt(make([]byte, 10), 2*pageSize+5)
+	if e := wantError(t, err, "read", ErrProtected); e.Off != 2*pageSize+5 {
+		t.Errorf("got Off %d, want %d", e.Off, 2*pageSize+5)
+	}
+	_, err = r.WriteAt(make([]byte, 10), 2*pageSize+6)
+	if e := wantError(t, err, "write", ErrProtected); e.Off != 2*pageSize+6 {
+		t.Errorf("got Off %d, want %d", e.Off, 2*pageSize+6)
+	}
+}
