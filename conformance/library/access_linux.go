@@ -91,9 +91,23 @@ func (a *access) copying(m *memmap.Mapping, off int64) error {
 		_, err := m.WriteAt(a.data, off)
 		return err
 	}
-	n, err := m.ReadAt(a.data, off)
-	if err == io.EOF && n < len(a.data) {
-		return fmt.Errorf("ReadAt gave %d bytes of %d: %w", n, len(a.data), err)
+	if off+int64(len(a.data)) == m.Len() {
+		return a.toEnd(m, off)
+	}
+	_, err := m.ReadAt(a.data, off)
+	return err
+}
+
+// toEnd reads up to the end of the mapping, and asks for one byte more, as readers of files do.
+func (a *access) toEnd(m *memmap.Mapping, off int64) error {
+	more := make([]byte, len(a.data)+1)
+	n, err := m.ReadAt(more, off)
+	copy(a.data, more)
+	if err == nil || err == io.EOF && n != len(a.data) {
+		return fmt.Errorf("ReadAt gave %d bytes and %v, want the last %d and io.EOF", n, err, len(a.data))
+	}
+	if err == io.EOF {
+		return nil
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package library
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -330,11 +331,28 @@ func (c *wish) mapFile(w *worker) (*memmap.Mapping, error) {
 		}
 	}
 	if left := st.Size - off; regular && 0 < left && left < n && c.canGrow() {
-		cfg := c.fileConfig()
-		cfg.MaxLen, cfg.Sparse = n, c.line%3 == 0
-		ways = append(ways, func() (*memmap.Mapping, error) { return memmap.MapRange(c.file.File, off, left, cfg) })
+		ways = append(ways, func() (*memmap.Mapping, error) { return c.mapGrowing(left) })
 	}
 	return ways[c.line%len(ways)]()
+}
+
+// mapGrowing maps what the file has now, with room for the rest.
+func (c *wish) mapGrowing(left int64) (*memmap.Mapping, error) {
+	cfg := c.fileConfig()
+	cfg.MaxLen, cfg.Sparse = int64(c.n), c.line%3 == 0
+	m, err := memmap.MapRange(c.file.File, int64(c.off), left, cfg)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := readMaps()
+	last := addressOf(m.Bytes()) + c.n - 1
+	if err == nil && !slices.ContainsFunc(lines, func(l mapsLine) bool { return l.span.holds(last) && l.path != "" }) {
+		err = fmt.Errorf("a mapping with MaxLen %d shows no file at its end", c.n)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
 // pageNumbers lists the pages of the file that are wished for; nil if they are many, or not whole.
