@@ -135,7 +135,10 @@ func TestProtectFails(t *testing.T) {
 	m := mustMap(t)(Map(openFile(t, f.Name(), os.O_RDONLY), nil))
 	must(t, m.Protect(0, pageSize, None))
 	before := protections(t, m)
-	wantError(t, m.Protect(0, 4*pageSize, Read|Write), "protect", sys.EACCES)
+	e := wantError(t, m.Protect(0, 4*pageSize, Read|Write), "protect", sys.EACCES)
+	if !strings.Contains(e.Error(), "opened for reading") {
+		t.Errorf("got %q, which doesn't say why", e)
+	}
 	if got := protections(t, m); got != before {
 		t.Errorf("got %q, want %q", got, before)
 	}

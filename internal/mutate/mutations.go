@@ -52,7 +52,7 @@ var mutations = []mutation{
 	{"prefault.go", "Prefault swallows errors", "!errors.Is(err, errNotNow) {\n\t\t\treturn err", "!errors.Is(err, errNotNow) {\n\t\t\treturn nil"},
 	{"prefault.go", "Populate for stores only reads", "if write {\n\t\tadvice = sys.AdvisePopulateWrite\n\t}", ""},
 	{"protect.go", "Protect forgets the new protection", "func(r *run) { r.prot = prot }", "func(r *run) {}"},
-	{"protect.go", "a failed Protect stays half done", "return joined(m.forbidden(err, prot), undo)", "_ = undo; return err"},
+	{"protect.go", "a failed Protect stays half done", "undo := v.each(lo, hi, func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })", "var undo error"},
 	{"protect.go", "Unmap takes the whole mapping", "makeInaccessible(v.pages.at(lo, hi-lo))", "makeInaccessible(v.pages)"},
 	{"range.go", "ranges may end behind the mapping", "n > size-off", "n > size"},
 	{"range.go", "pages are counted from the user's offset", "return roundDown(v.delta+off, v.page), roundUp(v.delta+off+n, v.page)", "return roundDown(off, v.page), roundUp(off+n, v.page)"},
