@@ -23,6 +23,9 @@ func (m *Mapping) Resize(n int64) error {
 // copied. Slices and pointers into the old place must not be used any more: that
 // place is inaccessible, as after Close. Guarded access goes on undisturbed.
 //
+// The new place is any: what Addr and Low32 asked for holds for the first one. If
+// the mapping grew, what was added may be an area of its own.
+//
 // Source: mremap(2) with MREMAP_MAYMOVE.
 func (m *Mapping) Remap(n int64) error {
 	return m.resize("remap", n, true)
