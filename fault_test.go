@@ -424,3 +424,18 @@ func TestErrnoCause(t *testing.T) {
 		t.Errorf("ENOMEM: got %v, want it", err)
 	}
 }
+
+// TestFaultIO has a page that can't be loaded, though the file is long enough and
+// the disk has room: to the mapping, that is a broken disk. The file that it looks
+// at is another one than it shows.
+func TestFaultIO(t *testing.T) {
+	checkLeaks(t)
+	m := makeTruncated(t, FileConfig{})
+	shown := m.file
+	m.file = makeFile(t, pattern(2*pageSize))
+	n, err := m.ReadAt(make([]byte, pageSize+1), 0)
+	if e := wantError(t, err, "read", ErrFault, sys.EIO); int64(n) != pageSize || e.Off != pageSize {
+		t.Errorf("got %d bytes and Off %d, want %d", n, e.Off, pageSize)
+	}
+	m.file = shown
+}
