@@ -22,12 +22,12 @@ type file struct {
 	path string // "" if it has none
 }
 
-// fd returns the step's descriptor. A number that is no name of the case's stands for none.
+// fd returns the step's descriptor, which has a name: Go programs have files, and no numbers.
 func (w *worker) fd(a arg) (*file, error) {
 	if f := w.files[a.Name]; f != nil {
 		return f, nil
 	}
-	return nil, refuse("%s is no descriptor that a Go program would have", a.Name)
+	return nil, refuse("a number is no file")
 }
 
 // keep gives a new descriptor its name.

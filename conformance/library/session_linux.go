@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/memmap-go/memmap/conformance"
 )
@@ -198,7 +199,8 @@ func (s *session) refused(st *conformance.Step, reason error, private bool) {
 		private = flags.Has("private") || flags.Has("droppable")
 	}
 	if p != nil && st.Var != "" {
-		p.names[st.Var] = binding{missing: reason.Error(), private: private}
+		why := strings.TrimPrefix(reason.Error(), conformance.ErrNotExpressible.Error()+": ")
+		p.names[st.Var] = binding{missing: why, private: private}
 	}
 	if !storesContents(st.Op) || private || s.lost != "" {
 		return
