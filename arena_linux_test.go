@@ -314,3 +314,30 @@ func TestTakeLow(t *testing.T) {
 		t.Errorf("mapped up to %#x, want the first 2 GiB", end)
 	}
 }
+
+// TestRefusedMappingLeavesNoGap asks for huge pages that there are not: the kernel
+// refuses them after it has unmapped what is there, and in a gap the Go heap could
+// settle.
+func TestRefusedMappingLeavesNoGap(t *testing.T) {
+	checkLeaks(t)
+	if freeHugePages(t) > 0 {
+		t.Skip("there are huge pages")
+	}
+	mustMap(t)(Anonymous(pageSize, nil)) // so that there is an arena
+	for range 10 {
+		_, err := Anonymous(defaultHugePage(), &AnonConfig{Huge: DefaultHuge, Shared: true})
+		wantError(t, err, "map", sys.ENOMEM)
+	}
+	for _, arena := range addresses.arenas {
+		end := arena.addr
+		for _, a := range areasIn(readAreas(t), arena) {
+			if a.addr != end {
+				t.Errorf("nothing is mapped from %#x to %#x", end, a.addr)
+			}
+			end = a.end()
+		}
+		if end != arena.end() {
+			t.Errorf("nothing is mapped from %#x to %#x", end, arena.end())
+		}
+	}
+}

@@ -41,8 +41,8 @@ func areaLimit(err error) error {
 	if parseErr != nil || countErr != nil {
 		return nil
 	}
-	// A call may need up to three areas more while it works.
-	if areas >= limit-3 {
+	// A call may need some areas more while it works: mremap wants six.
+	if areas >= limit-6 {
 		return withHint(err, "the process has %d areas, and vm.max_map_count is %d", areas, limit)
 	}
 	return nil

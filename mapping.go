@@ -306,7 +306,7 @@ func (m *Mapping) mapRun(pages span, r run) error {
 		return nil
 	}
 	to := pages.at(r.off, r.n)
-	if _, err := sys.Map(to.addr, to.n, sysProt(r.prot), m.flags|sys.Fixed, m.fd, r.fileOff); err != nil {
+	if err := m.mapAt(to, r); err != nil {
 		return m.refused(err, r)
 	}
 	if r.state == guarded {
@@ -315,6 +315,42 @@ func (m *Mapping) mapRun(pages span, r run) error {
 		}
 	}
 	return lockPages(to, r.lock)
+}
+
+// mapAt puts a run in the place of memory of ours. It is mapped elsewhere first, and
+// then moved: mmap(MAP_FIXED) may refuse after it has unmapped what was there (the
+// file's own mmap operation, the pool of huge pages, before Linux 6.12 the commit
+// limit), and something else, the Go heap, could get into the gap.
+func (m *Mapping) mapAt(to span, r run) error {
+	scratch, err := m.mapAnywhere(r)
+	if err == sys.ENOMEM && addressLimit(err, r.n) != nil {
+		// RLIMIT_AS leaves no room for the same pages twice.
+		return m.mapDirectly(to, r)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = sys.Remap(scratch.addr, scratch.n, scratch.n, sys.RemapMayMove|sys.RemapFixed, to.addr)
+	if err == nil {
+		return nil
+	}
+	undo := sys.Unmap(scratch.addr, scratch.n)
+	if errors.Is(err, errors.ErrUnsupported) && undo == nil {
+		// Not Linux. Nothing will be refused that wasn't just now.
+		return m.mapDirectly(to, r)
+	}
+	return joined(err, undo)
+}
+
+func (m *Mapping) mapDirectly(to span, r run) error {
+	_, err := sys.Map(to.addr, to.n, sysProt(r.prot), m.flags|sys.Fixed, m.fd, r.fileOff)
+	return err
+}
+
+// mapAnywhere maps a run where the kernel likes.
+func (m *Mapping) mapAnywhere(r run) (span, error) {
+	addr, err := sys.Map(0, uintptr(r.n), sysProt(r.prot), m.flags, m.fd, r.fileOff)
+	return span{addr, uintptr(r.n)}, err
 }
 
 // refused adds to the errno of mmap what it means for this mapping.

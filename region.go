@@ -295,11 +295,10 @@ func (r *Region) replace(m *Mapping, v *view, at placement) error {
 // and loaded pages.
 func (m *Mapping) mapScratch(v *view, at placement) (span, error) {
 	r := v.layout[0]
-	addr, err := sys.Map(0, v.pages.n, sysProt(r.prot), m.flags, m.fd, r.fileOff)
+	scratch, err := m.mapAnywhere(r)
 	if err != nil {
 		return span{}, m.refused(err, r)
 	}
-	scratch := span{addr, v.pages.n}
 	err = lockPages(scratch, r.lock)
 	if err == nil && at.populate {
 		there := v.with(v.layout)
