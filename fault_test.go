@@ -439,3 +439,40 @@ func TestFaultIO(t *testing.T) {
 	}
 	m.file = shown
 }
+
+// TestPlaces follows a mapping that grows, shrinks and moves. A place in which it
+// grew is one place; of too many, the oldest are forgotten.
+func TestPlaces(t *testing.T) {
+	var m Mapping
+	at := func(addr, n uintptr) { m.remember(&view{pages: span{addr, n}, delta: 3}) }
+	want := func(spans ...span) {
+		t.Helper()
+		var got []span
+		for p := m.places.Load(); p != nil; p = p.before {
+			got = append(got, p.span)
+			if p.delta != 3 {
+				t.Errorf("place %v has delta %d, want 3", p.span, p.delta)
+			}
+		}
+		if !slices.Equal(got, spans) {
+			t.Errorf("got places %v, want %v", got, spans)
+		}
+	}
+	at(1000, 10)
+	at(1000, 5)
+	want(span{1000, 10})
+	at(2000, 20)
+	at(2000, 30)
+	want(span{2000, 30}, span{1000, 10})
+	at(1000, 10)
+	want(span{1000, 10}, span{2000, 30}, span{1000, 10})
+	m.places.Store(nil)
+	for i := range uintptr(2 * maxPlaces) {
+		at(1000*i, 10)
+	}
+	var newest []span
+	for i := range uintptr(maxPlaces) {
+		newest = append(newest, span{1000 * (2*maxPlaces - 1 - i), 10})
+	}
+	want(newest...)
+}
