@@ -92,6 +92,21 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// mustMove resizes a mapping that has no room to grow where it lies in an arena.
+func mustMove(t *testing.T, m *Mapping, n int64) {
+	t.Helper()
+	old := m.now.Load().pages
+	behind := span{old.end(), uintptr(pageSize)}
+	taken := addresses.extend(old, behind.n)
+	must(t, m.Remap(n))
+	if taken {
+		must(t, addresses.giveBack(behind))
+	}
+	if m.now.Load().pages.addr == old.addr {
+		t.Fatal("the mapping has not moved")
+	}
+}
+
 // needGuardPages skips the test if that is what the kernel hasn't.
 func needGuardPages(t *testing.T, err error) {
 	t.Helper()

@@ -133,10 +133,7 @@ func TestLockLimit(t *testing.T) {
 
 	// Moving locked memory needs no more than it has.
 	for range 10 {
-		block := mustMap(t)(Anonymous(pageSize, nil))
-		n := m.Len() + pageSize
-		must(t, m.Remap(n))
-		must(t, block.Close())
+		mustMove(t, m, m.Len()+pageSize)
 	}
 	if got := lockedBytes(t); got != 3*pageSize {
 		t.Errorf("after moves: got %d bytes locked, want %d", got, 3*pageSize)

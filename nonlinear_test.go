@@ -212,6 +212,24 @@ func TestRemapPagesKeeps(t *testing.T) {
 	}
 }
 
+// TestRemapPagesFails remaps an unlocked and a locked page to behind the end of the
+// file, where the second can't be loaded: both show what they did before.
+func TestRemapPagesFails(t *testing.T) {
+	checkLeaks(t)
+	needLock(t, pageSize)
+	f := makeFile(t, pattern(4*pageSize))
+	m := mustMap(t)(MapRange(f, 0, 2*pageSize, nil))
+	must(t, m.Lock(pageSize, pageSize, LockNow))
+	locked := lockedBytes(t)
+	wantError(t, m.RemapPages(0, 2*pageSize, 8*pageSize), "remap pages", sys.ENOMEM)
+	wantBytes(t, "mapping", m.Bytes(), pattern(2*pageSize))
+	if got := lockedBytes(t); got != locked {
+		t.Errorf("got %d bytes locked, want %d", got, locked)
+	}
+	must(t, m.RemapPages(0, 2*pageSize, 2*pageSize))
+	wantBytes(t, "remapped", m.Bytes(), pattern(4 * pageSize)[2*pageSize:])
+}
+
 // TestRemapPagesGuards keeps guard pages where they are.
 func TestRemapPagesGuards(t *testing.T) {
 	checkLeaks(t)

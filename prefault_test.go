@@ -168,27 +168,29 @@ func TestPrefaultUnderRemap(t *testing.T) {
 	checkLeaks(t)
 	m := mustMap(t)(Anonymous(64*pageSize, nil))
 	stop := make(chan struct{})
+	started := make(chan struct{}, 4)
 	var prefaulting sync.WaitGroup
 	for _, access := range []Prot{Read, Write} {
 		prefaulting.Go(func() {
 			for {
+				if err := m.Prefault(t.Context(), 0, 64*pageSize, access); err != nil {
+					t.Error(err)
+					started <- struct{}{}
+					return
+				}
 				select {
 				case <-stop:
 					return
+				case started <- struct{}{}:
 				default:
-				}
-				if err := m.Prefault(t.Context(), 0, 64*pageSize, access); err != nil {
-					t.Error(err)
-					return
 				}
 			}
 		})
 	}
-	for i := range int64(100) {
-		block, err := Anonymous(pageSize, nil)
-		must(t, err)
-		must(t, m.Remap((65+i)*pageSize))
-		must(t, block.Close())
+	<-started
+	<-started
+	for i := range int64(300) {
+		mustMove(t, m, (65+i)*pageSize)
 	}
 	close(stop)
 	prefaulting.Wait()

@@ -519,7 +519,7 @@ func TestRegionMoveBothWays(t *testing.T) {
 	checkLeaks(t)
 	a, b := mustReserve(t, 4*pageSize), mustReserve(t, 4*pageSize)
 	var movers sync.WaitGroup
-	for i, pair := range [][2]*Region{{a, b}, {b, a}} {
+	for i, pair := range [][2]*Region{{a, b}, {b, a}, {a, b}, {b, a}} {
 		m, err := pair[0].Anonymous(int64(i)*pageSize, pageSize, nil)
 		must(t, err)
 		m.Bytes()[0] = byte(i)

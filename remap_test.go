@@ -334,7 +334,7 @@ func TestResizeGuardPages(t *testing.T) {
 // guarded access: they notice nothing.
 func TestRemapUnderReaders(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
-		r := mustReserve(t, 8*pageSize)
+		r := mustReserve(t, 2*pageSize)
 		m := k.place(t, r, 0, 2*pageSize, Read|Write)
 		want := scribble(t, m)
 		stop := make(chan struct{})
@@ -343,13 +343,7 @@ func TestRemapUnderReaders(t *testing.T) {
 			readers.Go(func() { readUntil(t, m, want[:pageSize], stop) })
 		}
 		for i := range int64(100) {
-			// Without room behind it, growing moves.
-			block, err := Anonymous(pageSize, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			must(t, m.Remap(pageSize*(2+i)))
-			must(t, block.Close())
+			mustMove(t, m, pageSize*(3+i))
 		}
 		close(stop)
 		readers.Wait()

@@ -58,6 +58,11 @@ func TestResidentFile(t *testing.T) {
 	if len(got) != 2 {
 		t.Errorf("two bytes on two pages: got %v", got)
 	}
+	got, err = m.Resident(pageSize-100, 1)
+	must(t, err)
+	if len(got) != 1 {
+		t.Errorf("the first byte of a page: got %v", got)
+	}
 }
 
 func TestResidentErrors(t *testing.T) {
