@@ -58,7 +58,7 @@ var mutations = []mutation{
 	{"range.go", "pages are counted from the user's offset", "return roundDown(v.delta+off, v.page), roundUp(v.delta+off+n, v.page)", "return roundDown(off, v.page), roundUp(off+n, v.page)"},
 	{"range.go", "parts of pages count as whole ones", "if n > 0 && (", "if false && ("},
 	{"region.go", "live mappings are overwritten", "if !s.replace || !pages.holds(old.addr)", "if false && !pages.holds(old.addr)"},
-	{"region.go", "Replace cuts mappings in two", "!pages.holds(old.addr) || old.end() > pages.end()", "false"},
+	{"region.go", "Replace cuts mappings in two", "!pages.holds(old.addr) || old.end() > pages.end()", "old.n == 0"},
 	{"region.go", "placements may reach out of the region", "int64(n) > s.region.Len()-start", "int64(n) > 1<<40"},
 	{"region.go", "replaced mappings stay open", "views[i] = m.now.Swap(nil)", "views[i] = m.now.Load()"},
 	{"remap.go", "a moved mapping loses its protection", "return joined(err, sys.Protect(dst.addr, dst.n, sysProt(r.prot)), relockPages(dst, r))", "return joined(err, relockPages(dst, r))"},
