@@ -90,7 +90,9 @@ func TestTypedBounds(t *testing.T) {
 	slicesOutside := []struct {
 		off int64
 		n   int
-	}{{0, -1}, {0, 13}, {8, 12}, {100, 1}, {101, 0}, {-8, 1}, {0, math.MaxInt}, {8, math.MaxInt/8 + 1}, {math.MaxInt64, 0}}
+	}{{0, -1}, {0, 13}, {8, 12}, {100, 1}, {101, 0}, {-8, 1}, {0, math.MaxInt}, {8, math.MaxInt/8 + 1},
+		{0, math.MaxInt/4 + 2}, // times 8, that is 8 more than a word holds
+		{math.MaxInt64, 0}}
 	for _, tt := range slicesOutside {
 		s, err := Slice[uint64](m, tt.off, tt.n)
 		wantError(t, err, "view", ErrRange)
