@@ -98,5 +98,5 @@ type Need struct {
 	Below bool   // kernel: < instead of >=
 	Major int    // kernel
 	Minor int    // kernel
-	N     int    // hugepages, overcommit, areas
+	N     int    // hugepages, overcommit, admin-reserve, areas
 }

@@ -164,6 +164,7 @@ type facts struct {
 	thp          bool
 	swap         bool
 	overcommit   int // vm.overcommit_memory, -1 if unknown
+	adminReserve int // vm.admin_reserve_kbytes
 	areas        int // vm.max_map_count
 	mounts       []mount
 }
@@ -196,6 +197,8 @@ func (f *facts) meets(n Need) bool {
 		return f.swap
 	case "overcommit":
 		return f.overcommit == n.N
+	case "admin-reserve":
+		return f.adminReserve>>10 >= n.N
 	case "areas":
 		return 0 < f.areas && f.areas <= n.N
 	case "amd64":
@@ -242,6 +245,7 @@ func readFacts(root fs.FS) (facts, error) {
 	f.thp = thp != "" && !strings.Contains(thp, "[never]")
 	f.swap = r.field("proc/meminfo", "SwapTotal:") > 0
 	f.overcommit = r.number("proc/sys/vm/overcommit_memory", -1)
+	f.adminReserve = r.number("proc/sys/vm/admin_reserve_kbytes", 0)
 	f.areas = r.number("proc/sys/vm/max_map_count", 0)
 	f.mounts = r.mounts("proc/self/mountinfo")
 	return f, r.err

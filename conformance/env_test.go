@@ -16,6 +16,7 @@ func linux() fstest.MapFS {
 		"proc/meminfo":                               "MemTotal: 1 kB\nSwapTotal: 4096 kB\nHugePages_Total: 8\nHugePages_Free: 3\n",
 		"proc/sys/vm/nr_overcommit_hugepages":        "0\n",
 		"proc/sys/vm/overcommit_memory":              "2\n",
+		"proc/sys/vm/admin_reserve_kbytes":           "8192\n",
 		"proc/sys/vm/max_map_count":                  "65530\n",
 		"sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
 		"proc/self/mountinfo": "1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n" +
@@ -34,6 +35,7 @@ func TestNeeds(t *testing.T) {
 	other["sys/kernel/mm/transparent_hugepage/enabled"].Data = []byte("always madvise [never]\n")
 	other["proc/self/mountinfo"].Data = []byte("1 0 8:1 / / rw - ext4 /dev/vda rw\n")
 	other["proc/sys/vm/overcommit_memory"].Data = []byte("0\n")
+	other["proc/sys/vm/admin_reserve_kbytes"].Data = []byte("7168\n")
 	other["proc/sys/vm/max_map_count"].Data = []byte("2147483642\n")
 	nowhere := fstest.MapFS{}
 
@@ -57,6 +59,8 @@ func TestNeeds(t *testing.T) {
 		{"swap", true, false, false},
 		{"overcommit 0", false, true, false},
 		{"overcommit 2", true, false, false},
+		{"admin-reserve 8", true, false, false},
+		{"admin-reserve 7", true, true, false},
 		{"areas 65530", true, false, false},
 		{"areas 65529", false, false, false},
 		{"noexec", true, false, false},

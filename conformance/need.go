@@ -11,7 +11,7 @@ import (
 var needWords = words("root user ext4 tmpfs no-hugepages thp swap amd64 64bit noexec chattr")
 
 // needCounts are the needs that consist of a word and a number.
-var needCounts = words("hugepages overcommit areas")
+var needCounts = words("hugepages overcommit admin-reserve areas")
 
 // parseNeed parses one need, as "root", "hugepages 2" or "kernel >= 6.13".
 func parseNeed(text string) (Need, error) {
