@@ -32,14 +32,55 @@ const (
 var advices = [...]struct {
 	name   string
 	advice sys.Advice
+	stays  aspect
 }{
-	Normal: {"normal", sys.AdviseNormal}, Random: {"random", sys.AdviseRandom},
-	Sequential: {"sequential", sys.AdviseSequential}, WillNeed: {"willneed", sys.AdviseWillNeed},
-	Cold: {"cold", sys.AdviseCold}, PageOut: {"pageout", sys.AdvisePageOut},
-	HugePage: {"hugepage", sys.AdviseHugePage}, NoHugePage: {"nohugepage", sys.AdviseNoHugePage},
-	Collapse: {"collapse", sys.AdviseCollapse}, Mergeable: {"mergeable", sys.AdviseMergeable},
-	Unmergeable: {"unmergeable", sys.AdviseUnmergeable}, DontDump: {"dontdump", sys.AdviseDontDump},
-	DoDump: {"dodump", sys.AdviseDoDump}, DontFork: {"dontfork", sys.AdviseDontFork}, DoFork: {"dofork", sys.AdviseDoFork},
+	Normal:      {"normal", sys.AdviseNormal, order},
+	Random:      {"random", sys.AdviseRandom, order},
+	Sequential:  {"sequential", sys.AdviseSequential, order},
+	WillNeed:    {"willneed", sys.AdviseWillNeed, passing},
+	Cold:        {"cold", sys.AdviseCold, passing},
+	PageOut:     {"pageout", sys.AdvisePageOut, passing},
+	HugePage:    {"hugepage", sys.AdviseHugePage, huge},
+	NoHugePage:  {"nohugepage", sys.AdviseNoHugePage, huge},
+	Collapse:    {"collapse", sys.AdviseCollapse, passing},
+	Mergeable:   {"mergeable", sys.AdviseMergeable, merging},
+	Unmergeable: {"unmergeable", sys.AdviseUnmergeable, merging},
+	DontDump:    {"dontdump", sys.AdviseDontDump, dumping},
+	DoDump:      {"dodump", sys.AdviseDoDump, dumping},
+	DontFork:    {"dontfork", sys.AdviseDontFork, forking},
+	DoFork:      {"dofork", sys.AdviseDoFork, forking},
+}
+
+// aspect is what a piece of advice that stays with pages is about: there can be
+// one for each.
+type aspect uint8
+
+const (
+	order aspect = iota
+	huge
+	merging
+	dumping
+	forking
+	passing // advice that doesn't stay
+
+	aspects = passing
+)
+
+// standing is the advice that stays with pages, one for each aspect; Normal where
+// nothing was advised.
+type standing [aspects]Advice
+
+// give repeats the advice for pages that were mapped anew.
+func (s standing) give(p span) error {
+	for _, a := range s {
+		if a == Normal {
+			continue
+		}
+		if err := sys.Advise(p.addr, p.n, advices[a].advice); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a Advice) String() string {
@@ -50,7 +91,8 @@ func (a Advice) String() string {
 }
 
 // Advise gives advice about the pages that hold the range [off, off+n). A hole
-// in it is an error (ErrUnmapped), but the rest gets the advice.
+// in it is an error (ErrUnmapped), but the rest gets the advice. What isn't about
+// the moment (Random, DontDump, …) goes with the pages when they move.
 //
 // Source: madvise(2), posix_madvise(3).
 func (m *Mapping) Advise(off, n int64, a Advice) error {
@@ -58,7 +100,11 @@ func (m *Mapping) Advise(off, n int64, a Advice) error {
 		return m.fail("advise", off, n, invalid("no such advice: %v", a))
 	}
 	return m.onPages("advise", off, n, func(v *view, lo, hi int64) error {
-		return v.each(lo, hi, func(_ run, p span) error { return sys.Advise(p.addr, p.n, advices[a].advice) })
+		err := v.each(lo, hi, func(_ run, p span) error { return sys.Advise(p.addr, p.n, advices[a].advice) })
+		if stays := advices[a].stays; stays != passing && (err == nil || err == ErrUnmapped) {
+			m.publish(v.with(v.layout.change(lo, hi, func(r *run) { r.advice[stays] = a })))
+		}
+		return err
 	})
 }
 

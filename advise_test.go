@@ -315,3 +315,53 @@ func TestAdviseErrors(t *testing.T) {
 	must(t, m.Close())
 	wantError(t, m.Advise(0, 0, Normal), "advise", ErrClosed)
 }
+
+// TestAdviceStays gives advice for the second page of two, and finds it there after
+// everything that maps pages anew.
+func TestAdviceStays(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(t *testing.T, m *Mapping) *Mapping
+		flags  []string // of the pages then
+	}{
+		{"remap", func(t *testing.T, m *Mapping) *Mapping { must(t, m.Remap(4*pageSize)); return m }, []string{"", "dd rr", "dd rr", "dd rr"}},
+		{"move", func(t *testing.T, m *Mapping) *Mapping {
+			return mustMap(t)(mustReserve(t, 2*pageSize).Move(0, m))
+		}, []string{"", "dd rr"}},
+		{"alias", func(t *testing.T, m *Mapping) *Mapping { return mustMap(t)(m.Alias()) }, []string{"", "dd rr"}},
+		{"remap pages", func(t *testing.T, m *Mapping) *Mapping {
+			must(t, m.RemapPages(pageSize, pageSize, 0))
+			return m
+		}, []string{"", "dd rr"}},
+		{"resize", func(t *testing.T, m *Mapping) *Mapping { must(t, m.Resize(3*pageSize)); return m }, []string{"", "dd rr", "dd rr"}},
+		{"unmap and remap", func(t *testing.T, m *Mapping) *Mapping {
+			must(t, m.Unmap(pageSize, pageSize))
+			must(t, m.RemapPages(0, pageSize, 0))
+			return m
+		}, []string{""}},
+	}
+	for _, k := range kinds {
+		for _, tt := range tests {
+			private := k.name == "private anonymous" || k.name == "private file"
+			if private && (tt.name == "alias" || strings.HasSuffix(tt.name, "remap pages") || strings.HasSuffix(tt.name, "and remap")) {
+				continue
+			}
+			t.Run(k.name+" "+tt.name, func(t *testing.T) {
+				checkLeaks(t)
+				r := mustReserve(t, 3*pageSize)
+				m := k.place(t, r, 0, 2*pageSize, Read|Write)
+				must(t, m.Advise(pageSize, pageSize, DontDump))
+				must(t, m.Advise(pageSize, pageSize, Random))
+				must(t, m.Advise(pageSize, pageSize, WillNeed)) // doesn't stay, and drives nothing out
+				m = tt.change(t, m)
+				for i, flags := range areaFlags(t, m)[:len(tt.flags)] {
+					for _, flag := range []string{"dd", "rr"} {
+						if got, want := strings.Contains(flags, flag), strings.Contains(tt.flags[i], flag); got != want {
+							t.Errorf("page %d: flags are %q, of which %s should be there: %v", i, flags, flag, want)
+						}
+					}
+				}
+			})
+		}
+	}
+}

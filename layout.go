@@ -16,6 +16,7 @@ type run struct {
 	fileOff int64    // where the first page lies in the file; a hole's lay there
 	prot    Prot     // what the pages may be used for
 	lock    LockMode // whether they are locked into memory
+	advice  standing // how they will be used
 	state   runState
 }
 
@@ -31,7 +32,7 @@ func (r run) end() int64 { return r.off + r.n }
 
 // continues reports whether next could be a part of r.
 func (r run) continues(next run) bool {
-	return r.prot == next.prot && r.lock == next.lock && r.state == next.state && r.fileOff+r.n == next.fileOff
+	return r.prot == next.prot && r.lock == next.lock && r.advice == next.advice && r.state == next.state && r.fileOff+r.n == next.fileOff
 }
 
 // cut returns the part of r that lies in [lo, hi).
@@ -103,7 +104,7 @@ func (l layout) append(r run) layout {
 }
 
 // resized returns a layout of n bytes: cut off, or grown as its last run goes
-// on, though not its guard pages.
+// on, though not its holes and guard pages.
 func (l layout) resized(n int64) layout {
 	if len(l) == 0 {
 		return l
@@ -112,6 +113,7 @@ func (l layout) resized(n int64) layout {
 	if n <= last.end() {
 		return l.in(0, n)
 	}
-	more := run{off: last.end(), n: n - last.end(), fileOff: last.fileOff + last.n, prot: last.prot, lock: last.lock}
+	more := last
+	more.off, more.n, more.fileOff, more.state = last.end(), n-last.end(), last.fileOff+last.n, mapped
 	return slices.Clone(l).append(more)
 }

@@ -10,6 +10,7 @@ type modelPage struct {
 	fileOff int64
 	prot    Prot
 	lock    LockMode
+	advice  standing
 	state   runState
 }
 
@@ -38,7 +39,7 @@ func pagesOf(t *testing.T, l layout, off, end int64) model {
 			t.Fatalf("run %d could be a part of the one before: %+v", i, l)
 		}
 		for at := range r.n {
-			pages = append(pages, modelPage{r.fileOff + at, r.prot, r.lock, r.state})
+			pages = append(pages, modelPage{r.fileOff + at, r.prot, r.lock, r.advice, r.state})
 		}
 		off = r.end()
 	}
@@ -63,6 +64,9 @@ var layoutChanges = []layoutChange{
 	{"lock",
 		func(r *run, _, arg int64) { r.lock = LockMode(arg % 3) },
 		func(p *modelPage, _, arg int64) { p.lock = LockMode(arg % 3) }},
+	{"advise",
+		func(r *run, _, arg int64) { r.advice[arg%2] = Advice(arg % 3) },
+		func(p *modelPage, _, arg int64) { p.advice[arg%2] = Advice(arg % 3) }},
 	{"unmap",
 		func(r *run, _, _ int64) { *r = run{off: r.off, n: r.n, fileOff: r.fileOff, state: hole} },
 		func(p *modelPage, _, _ int64) { *p = modelPage{fileOff: p.fileOff, state: hole} }},
@@ -141,7 +145,7 @@ func checkParts(t *testing.T, l layout, want model, a, b int64) {
 	inOrder := true
 	for i, p := range want {
 		r := l.at(int64(i))
-		if got := (modelPage{r.fileOff + int64(i) - r.off, r.prot, r.lock, r.state}); got != p {
+		if got := (modelPage{r.fileOff + int64(i) - r.off, r.prot, r.lock, r.advice, r.state}); got != p {
 			t.Errorf("at(%d): got page %+v, want %+v", i, got, p)
 		}
 		inOrder = inOrder && p.fileOff == want[0].fileOff+int64(i)
@@ -163,7 +167,9 @@ func TestLayoutMerges(t *testing.T) {
 		t.Fatalf("got %d runs, want 3: %+v", len(l), l)
 	}
 	set(5, 7, Write)
-	if want := (layout{{0, 3, 100, Read, Unlocked, mapped}, {3, 4, 103, Write, Unlocked, mapped}, {7, 3, 107, Read, Unlocked, mapped}}); !slices.Equal(l, want) {
+	if want := (layout{
+		{off: 0, n: 3, fileOff: 100, prot: Read}, {off: 3, n: 4, fileOff: 103, prot: Write}, {off: 7, n: 3, fileOff: 107, prot: Read},
+	}); !slices.Equal(l, want) {
 		t.Errorf("got %+v, want %+v", l, want)
 	}
 	set(0, 10, Read)

@@ -309,6 +309,9 @@ func (m *Mapping) mapRun(pages span, r run) error {
 	if err := m.mapAt(to, r); err != nil {
 		return m.refused(err, r)
 	}
+	if err := r.advice.give(to); err != nil {
+		return err
+	}
 	if r.state == guarded {
 		if err := sys.Advise(to.addr, to.n, sys.AdviseGuardInstall); err != nil {
 			return guardPages.lacking(err)
