@@ -14,6 +14,7 @@ func (m *Mapping) ReadAt(p []byte, off int64) (int, error) {
 		return 0, m.outside("read", off, len(p))
 	}
 	src := v.data[off:]
+	m.load(v, v.delta+off, min(len(p), len(src)))
 	if !copyGuarded(p, src, v.pages) {
 		return m.copySlowly("read", off, p, reading)
 	}
@@ -34,6 +35,7 @@ func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) > 0 && len(v.layout) == 0 {
 		return 0, m.fail("write", off, int64(len(p)), errNotMapped)
 	}
+	m.load(v, v.delta+off, len(p))
 	if !copyGuarded(v.data[off:], p, v.pages) {
 		return m.copySlowly("write", off, p, writing)
 	}

@@ -81,6 +81,11 @@ type FileConfig struct {
 	// in full, but what Grow adds is loaded when it is touched.
 	Lock LockMode
 
+	// NoYield has ReadAt, WriteAt, Load and Store touch pages at once. Without
+	// it they look whether the pages are in memory, and if not, let other
+	// goroutines run while the disk works; see the package documentation.
+	NoYield bool
+
 	// Sync maps a file on a DAX file system so that stores are durable once
 	// the processor's caches are flushed (MAP_SYNC, Linux 4.15).
 	Sync bool

@@ -41,8 +41,12 @@ func (m *Mapping) growTo(v *view, n int64) error {
 	}
 	// The file may be too short even if the mapping isn't: see Resize.
 	if m.file != nil {
-		if err := m.growFile(v.fileEnd(v.delta + n)); err != nil {
+		old, err := m.growFile(v.fileEnd(v.delta + n))
+		if err != nil {
 			return err
+		}
+		if first := v.layout[0]; v.known != nil && v.layout.inOrder() {
+			v.known.grown(roundUp(max(0, old-first.fileOff), v.page), roundUp(v.delta+n, v.page))
 		}
 	}
 	next := v.with(v.layout)
@@ -61,25 +65,25 @@ func (v *view) fileEnd(n int64) int64 {
 	return end
 }
 
-// growFile makes the file at least size bytes long.
-func (m *Mapping) growFile(size int64) error {
+// growFile makes the file at least size bytes long, and returns how long it was.
+func (m *Mapping) growFile(size int64) (old int64, err error) {
 	info, err := m.file.Stat()
 	switch {
 	case err != nil:
-		return pathCause(err)
+		return 0, pathCause(err)
 	case info.Size() >= size:
-		return nil
+		return info.Size(), nil
 	case m.flags&sys.Shared == 0:
-		return ErrPrivate
+		return 0, ErrPrivate
 	}
-	if err := m.checkWritable(info.Size()); err != nil {
-		return err
+	old = info.Size()
+	if err := m.checkWritable(old); err != nil {
+		return 0, err
 	}
-	old := info.Size()
 	if !m.sparse {
 		err = sys.Allocate(m.fd, old, size-old)
 		if errors.Is(err, errors.ErrUnsupported) {
-			return withHint(err, "the file system can't allocate ahead; Sparse grows without")
+			return 0, withHint(err, "the file system can't allocate ahead; Sparse grows without")
 		}
 	}
 	if err == nil {
@@ -88,9 +92,9 @@ func (m *Mapping) growFile(size int64) error {
 	if err != nil {
 		// Some file systems keep the blocks that they had found. Cutting
 		// the file to the size it has gives them back.
-		return joined(err, pathCause(m.file.Truncate(old)))
+		return 0, joined(err, pathCause(m.file.Truncate(old)))
 	}
-	return nil
+	return old, nil
 }
 
 // Truncate makes the mapping and the file shorter: n bytes of the mapping remain,

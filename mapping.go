@@ -27,6 +27,8 @@ type Mapping struct {
 	fd     int       // that of file, or -1; used under mu, since Close closes it
 	flags  sys.Flags // how its pages are mapped, but for the place
 	sparse bool      // Grow allocates nothing
+	yields bool      // copying access loads pages without stopping the scheduler
+	sees   bool      // mincore tells us the truth about the file
 	home   home      // where the address space is from
 
 	// mu guards all changes: of pages, layout, length, and of the file's
@@ -61,6 +63,9 @@ type view struct {
 	delta  int64  // where the user's first byte lies in pages
 	data   []byte // what the user asked for: len(data) is the length
 	layout layout // what stands at each page
+
+	// known says which pages copying access needn't load. Nil: none.
+	known *knownPages
 }
 
 // Open maps the whole of the named file. It never creates one. An empty file
@@ -149,15 +154,10 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 		}
 		return m, nil
 	}
-	fd, err := checkFile(own, c)
+	m, page, err := mappingOf(own, c)
 	if err != nil {
 		return fail(err)
 	}
-	page, err := sys.BlockSize(fd)
-	if err != nil {
-		return fail(err)
-	}
-	m := &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
 	v := &view{page: page, delta: off - roundDown(off, page)}
 	size := roundUp(v.delta+max(n, c.MaxLen), page)
 	if max(n, c.MaxLen) > 0 {
@@ -172,6 +172,30 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 		return fail(err)
 	}
 	return m, nil
+}
+
+// mappingOf returns a mapping of a file that can be mapped this way, but for its
+// pages, and their size.
+func mappingOf(own *os.File, c FileConfig) (m *Mapping, page int64, err error) {
+	fd, err := descriptor(own)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := own.Stat()
+	if err != nil {
+		return nil, 0, pathCause(err)
+	}
+	if err := checkFile(fd, info, c); err != nil {
+		return nil, 0, err
+	}
+	page, err = sys.BlockSize(fd)
+	if err != nil {
+		return nil, 0, err
+	}
+	m = &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
+	m.yields = !c.NoYield && info.Mode().IsRegular() && page == int64(sys.PageSize)
+	m.sees = sys.SeesResidency(info)
+	return m, page, nil
 }
 
 // Anonymous maps n bytes of memory that belongs to no file. With cfg nil it is
@@ -249,8 +273,7 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 		}
 	}
 	m.home = at.home()
-	m.remember(v)
-	m.now.Store(v)
+	m.publish(v)
 	if at.slot != nil && v.pages.n > 0 {
 		at.slot.region.insert(m)
 	}
@@ -411,10 +434,25 @@ func (p *place) newest(n int) *place {
 
 // publish makes a new view the current one.
 func (m *Mapping) publish(v *view) {
-	if old := m.now.Load(); old == nil || old.pages != v.pages {
+	old := m.now.Load()
+	if old == nil || old.pages != v.pages {
 		m.remember(v)
+		v.known = nil
+		if m.yields && v.pages.n > 0 {
+			v.known = newKnown(v.pages, m.sees)
+		}
 	}
 	m.now.Store(v)
+	if old != nil && old.known != v.known {
+		old.known.stop()
+	}
+}
+
+// unpublish ends what is mapped.
+func (m *Mapping) unpublish() *view {
+	v := m.now.Swap(nil)
+	v.known.stop()
+	return v
 }
 
 // view returns the current view, or ErrClosed.
@@ -484,7 +522,7 @@ func (m *Mapping) Close() error {
 
 // release ends the mapping but for its file. m.mu is held.
 func (m *Mapping) release() error {
-	v := m.now.Swap(nil)
+	v := m.unpublish()
 	if r, ok := m.home.(*Region); ok {
 		r.remove(m)
 	}

@@ -62,11 +62,7 @@ func MapPages(f *os.File, pages []int64, cfg *FileConfig) (*Mapping, error) {
 }
 
 func mapPagesOf(own *os.File, pages []int64, c FileConfig) (*Mapping, error) {
-	fd, err := checkFile(own, c)
-	if err != nil {
-		return nil, err
-	}
-	page, err := sys.BlockSize(fd)
+	m, page, err := mappingOf(own, c)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +73,6 @@ func mapPagesOf(own *os.File, pages []int64, c FileConfig) (*Mapping, error) {
 		}
 		v.layout = v.layout.append(run{off: int64(i) * page, n: page, fileOff: p * page, prot: c.Prot, lock: c.Lock})
 	}
-	m := &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
 	return m, m.create(v, int64(len(pages))*page, c.placement(nil))
 }
 

@@ -147,31 +147,22 @@ func checkFileRange(off, n int64) error {
 }
 
 // checkFile reports a file that can't be mapped this way, and why; mmap(2) says
-// the same in one errno, and says nothing for an empty mapping. It returns the
-// file's descriptor.
-func checkFile(f *os.File, c FileConfig) (int, error) {
-	fd, err := descriptor(f)
-	if err != nil {
-		return -1, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return -1, pathCause(err)
-	}
+// the same in one errno, and says nothing for an empty mapping.
+func checkFile(fd int, info os.FileInfo, c FileConfig) error {
 	mode, err := sys.Access(fd)
 	switch {
 	case err != nil:
-		return -1, err
+		return err
 	case mode == sys.PathOnly:
-		return -1, sys.EBADF
+		return sys.EBADF
 	case mode == sys.WriteOnly:
-		return -1, errWriteOnly
+		return errWriteOnly
 	case mode == sys.ReadOnly && c.Prot&Write != 0 && !c.Private:
-		return -1, errNotReadWrite
+		return errNotReadWrite
 	case !info.Mode().IsRegular() && info.Mode().Type()&os.ModeDevice == 0:
-		return -1, withHint(errNotMappable, "%s", info.Mode())
+		return withHint(errNotMappable, "%s", info.Mode())
 	}
-	return fd, nil
+	return nil
 }
 
 // descriptor returns a file's descriptor. File.Fd is not for this: it may change

@@ -177,7 +177,7 @@ func (r *Region) Close() error {
 	var errs []error
 	for _, m := range slices.Clone(r.placed) {
 		r.remove(m)
-		m.now.Store(nil)
+		m.unpublish()
 		errs = append(errs, m.closeFile())
 	}
 	errs = append(errs, addresses.giveBack(r.pages))
@@ -285,7 +285,8 @@ func (r *Region) replace(m *Mapping, v *view, at placement) error {
 		return joined(explain(err, int64(scratch.n)), sys.Unmap(scratch.addr, scratch.n))
 	}
 	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
-	for _, m := range old {
+	for i, m := range old {
+		views[i].known.stop()
 		m.lost = m.closeFile()
 	}
 	return nil

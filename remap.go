@@ -274,7 +274,7 @@ func (r *run) leftBehind() {
 
 // twin returns a mapping of the same file that has no pages yet.
 func (m *Mapping) twin() (*Mapping, error) {
-	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, home: addresses, mu: new(sync.Mutex)}
+	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, yields: m.yields, sees: m.sees, home: addresses, mu: new(sync.Mutex)}
 	if m.file == nil {
 		return twin, nil
 	}
@@ -334,7 +334,7 @@ func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
 	if err := m.movePages(v, to); err != nil {
 		return nil, joined(err, r.giveBack(to))
 	}
-	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, home: r, mu: &r.mu}
+	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, yields: m.yields, sees: m.sees, home: r, mu: &r.mu}
 	moved.adopt(to, v)
 	err = m.release()
 	r.insert(moved)

@@ -10,9 +10,18 @@ import (
 
 // Resident is mincore(2): bit 0 of vec[i] says whether page i is resident.
 func Resident(addr, n uintptr, vec []byte) error {
-	return retry(func() error {
-		return call(unix.SYS_MINCORE, addr, n, uintptr(unsafe.Pointer(unsafe.SliceData(vec))))
-	})
+	for {
+		// Only here, in the arguments of the call itself, does a uintptr keep
+		// what it points to alive and in its place.
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, addr, n, uintptr(unsafe.Pointer(unsafe.SliceData(vec))))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+		default:
+			return errno
+		}
+	}
 }
 
 // SetName names an anonymous area: prctl(PR_SET_VMA_ANON_NAME).

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -198,6 +199,15 @@ func BlockSize(fd int) (int64, error) {
 		return int64(st.Bsize), nil
 	}
 	return int64(PageSize), nil
+}
+
+// SeesResidency reports whether Resident tells us the truth about a file: of files
+// that we neither own nor may write, it calls every page resident
+// (can_do_mincore in mm/mincore.c).
+func SeesResidency(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	me := unix.Geteuid()
+	return ok && (me == 0 || int(st.Uid) == me)
 }
 
 // Duplicate returns another descriptor of the same open file, closed on exec.

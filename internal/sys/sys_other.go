@@ -2,7 +2,10 @@
 
 package sys
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // CanMap reports whether this system maps files and memory through this
 // package. It doesn't here: package memmap then reads files instead.
@@ -22,6 +25,7 @@ func Advise(_, _ uintptr, _ Advice) error       { return errors.ErrUnsupported }
 func Lock(_, _ uintptr, _ bool) error           { return errors.ErrUnsupported }
 func Unlock(_, _ uintptr) error                 { return errors.ErrUnsupported }
 func Resident(_, _ uintptr, _ []byte) error     { return errors.ErrUnsupported }
+func SeesResidency(fs.FileInfo) bool            { return false }
 func MemoryFile(string, bool, int) (int, error) { return -1, errors.ErrUnsupported }
 func AddSeals(int, Seals) error                 { return errors.ErrUnsupported }
 func Allocate(int, int64, int64) error          { return errors.ErrUnsupported }

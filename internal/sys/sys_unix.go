@@ -4,6 +4,7 @@ package sys
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -115,6 +116,7 @@ func Remap(_, _, _ uintptr, _ RemapFlags, _ uintptr) (uintptr, error) {
 	return 0, errors.ErrUnsupported
 }
 func Resident(_, _ uintptr, _ []byte) error     { return errors.ErrUnsupported }
+func SeesResidency(fs.FileInfo) bool            { return false }
 func MemoryFile(string, bool, int) (int, error) { return -1, errors.ErrUnsupported }
 func AddSeals(int, Seals) error                 { return errors.ErrUnsupported }
 func Allocate(int, int64, int64) error          { return errors.ErrUnsupported }
