@@ -15,7 +15,7 @@ func (m *Mapping) ReadAt(p []byte, off int64) (int, error) {
 	}
 	src := v.data[off:]
 	m.load(v, v.delta+off, min(len(p), len(src)))
-	if !copyGuarded(p, src, v.pages) {
+	if !copyGuarded(p, src, v.pages) || !m.shows(v, off, min(len(p), len(src))) {
 		return m.copySlowly("read", off, p, reading)
 	}
 	if len(src) < len(p) {
@@ -36,7 +36,7 @@ func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
 		return 0, m.fail("write", off, int64(len(p)), errNotMapped)
 	}
 	m.load(v, v.delta+off, len(p))
-	if !copyGuarded(v.data[off:], p, v.pages) {
+	if !m.copyIn(v, p, off) {
 		return m.copySlowly("write", off, p, writing)
 	}
 	return len(p), nil
@@ -80,9 +80,9 @@ const maxTries = 1000
 func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, error) {
 	done := 0
 	for tries := 0; done < len(p); tries++ {
-		m.mu.Lock()
+		mu := m.lock()
 		v := m.now.Load()
-		m.mu.Unlock()
+		mu.Unlock()
 		at := off + int64(done)
 		if v == nil {
 			return done, m.fail(op, at, int64(len(p)-done), &fault{ErrClosed})
@@ -96,7 +96,7 @@ func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, err
 			continue
 		}
 		err := m.faultError(op, v, v.delta+at, a)
-		if !errors.Is(err, errNotNow) && m.now.Load() == v || tries > maxTries {
+		if !errors.Is(err, ErrAgain) && m.now.Load() == v || tries > maxTries {
 			return done, err
 		}
 	}
@@ -106,7 +106,28 @@ func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, err
 // copyPage copies within one page, and reports whether that was possible.
 func (m *Mapping) copyPage(v *view, p []byte, at int64, a access) bool {
 	if a == reading {
-		return copyGuarded(p, v.data[at:], v.pages)
+		return copyGuarded(p, v.data[at:], v.pages) && m.shows(v, at, len(p))
 	}
-	return copyGuarded(v.data[at:], p, v.pages)
+	return m.copyIn(v, p, at)
+}
+
+// copyIn copies into a view, and reports whether that was possible. What is closed
+// in a Region may be something else's place a moment later: those who close wait
+// until nobody is in the gate.
+func (m *Mapping) copyIn(v *view, p []byte, off int64) bool {
+	if m.gate != nil {
+		m.gate.RLock()
+		defer m.gate.RUnlock()
+		if !m.shows(v, off, len(p)) {
+			return false
+		}
+	}
+	return copyGuarded(v.data[off:], p, v.pages)
+}
+
+// shows reports whether a view is still what the mapping shows at a range. If
+// not, what was read there may have been something else's.
+func (m *Mapping) shows(v *view, off int64, n int) bool {
+	now := m.now.Load()
+	return now == v || now != nil && now.pages.addr == v.pages.addr && int64(n) <= int64(len(now.data))-off
 }

@@ -122,7 +122,8 @@ const (
 	DropLazily
 
 	// PunchHole frees the blocks behind a shared mapping. Everyone who maps
-	// or reads the file there sees zeros.
+	// or reads the file there sees zeros. The ends of the mapping only count
+	// as page ends if the file has nothing else in those pages.
 	PunchHole
 )
 
@@ -143,6 +144,32 @@ func (m *Mapping) Discard(off, n int64, how Discarding) error {
 		if err := v.removable(lo, hi); err != nil {
 			return err
 		}
+		if how == PunchHole {
+			if err := m.onlyOurs(v, off, n, lo, hi); err != nil {
+				return err
+			}
+		}
 		return v.each(lo, hi, func(_ run, p span) error { return sys.Advise(p.addr, p.n, discardings[how]) })
 	})
+}
+
+// onlyOurs reports an error if pages of the file hold bytes besides those of the
+// range: a hole would swallow them. At the ends of the mapping there can be some.
+func (m *Mapping) onlyOurs(v *view, off, n, lo, hi int64) error {
+	if m.file == nil {
+		return nil // the kernel refuses it
+	}
+	before, behind := v.delta+off-lo, hi-(v.delta+off+n)
+	if before == 0 && behind == 0 {
+		return nil
+	}
+	info, err := m.file.Stat()
+	if err != nil {
+		return pathCause(err)
+	}
+	last := v.layout.at(hi - v.page)
+	if end := last.fileOff + hi - behind - last.off; before > 0 || end < info.Size() {
+		return withHint(errPartialPage, "the file has other bytes in them")
+	}
+	return nil
 }

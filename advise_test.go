@@ -365,3 +365,34 @@ func TestAdviceStays(t *testing.T) {
 		}
 	}
 }
+
+// TestPunchHoleAround punches what the mapping shows of a file, in pages that hold
+// more of it: the rest must stay.
+func TestPunchHoleAround(t *testing.T) {
+	checkLeaks(t)
+	content := pattern(2*pageSize + 50)
+	tests := []struct {
+		off, n int64
+		err    error
+	}{
+		{100, 100, errPartialPage},
+		{0, 100, errPartialPage},
+		{pageSize, 100, errPartialPage},
+		{100, pageSize - 100, errPartialPage},
+		{pageSize, pageSize, nil},
+		{pageSize, pageSize + 50, nil}, // the end of the file
+		{2 * pageSize, 49, errPartialPage},
+	}
+	for _, tt := range tests {
+		f := makeFile(t, content)
+		m := mustMap(t)(MapRange(f, tt.off, tt.n, &FileConfig{Prot: Read | Write}))
+		want := slices.Clone(content)
+		if err := m.Discard(0, tt.n, PunchHole); tt.err != nil {
+			wantError(t, err, "discard", tt.err)
+		} else {
+			must(t, err)
+			clear(want[tt.off:][:tt.n])
+		}
+		wantBytes(t, fmt.Sprintf("the file, after [%d, +%d)", tt.off, tt.n), contents(t, f.Name()), want)
+	}
+}

@@ -34,6 +34,7 @@ type span struct{ addr, n uintptr }
 func (s span) end() uintptr            { return s.addr + s.n }
 func (s span) holds(addr uintptr) bool { return addr-s.addr < s.n }
 func (s span) contains(t span) bool    { return s.addr <= t.addr && t.end() <= s.end() }
+func (s span) meets(t span) bool       { return s.addr < t.end() && t.addr < s.end() }
 func (s span) at(off, n int64) span    { return span{s.addr + uintptr(off), uintptr(n)} }
 
 // home is where a mapping has its address space from.
@@ -44,6 +45,9 @@ type home interface {
 
 	// extend takes the n bytes behind s as well, if they are free.
 	extend(s span, n uintptr) bool
+
+	// vacant reports whether no live mapping is at an address.
+	vacant(addr uintptr) bool
 }
 
 const (
@@ -66,6 +70,7 @@ type space struct {
 	free       []span     // ordered by address, neighbours merged; guarded by mu
 	quarantine quarantine // guarded by mu
 	stuck      []span     // guarded by mu
+	stacks     []span     // of GrowsDown memory, with the gaps that it may grow into; guarded by mu
 }
 
 // addresses is the address space of this process. There is only one.
@@ -174,6 +179,7 @@ func (s *space) giveBack(r span) error {
 	err := makeInaccessible(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stacks = slices.DeleteFunc(s.stacks, func(stack span) bool { return stack == r })
 	if err != nil {
 		err = disarm(r, err)
 		s.stuck = append(s.stuck, r)
@@ -282,6 +288,10 @@ func (q *quarantine) pop(before time.Time) (span, bool) {
 	return r.span, true
 }
 
+func (q *quarantine) holds(addr uintptr) bool {
+	return slices.ContainsFunc(q.ranges[q.head:], func(r quarantined) bool { return r.span.holds(addr) })
+}
+
 // owns reports whether a range lies in an arena. Others were placed by the user
 // or the kernel (Addr, Low32, GrowsDown): those are unmapped in the end.
 func (s *space) owns(r span) bool {
@@ -311,8 +321,21 @@ func (s *space) extend(r span, n uintptr) bool {
 	return true
 }
 
+func (s *space) vacant(addr uintptr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	holds := func(r span) bool { return r.holds(addr) }
+	return slices.ContainsFunc(s.free, holds) || slices.ContainsFunc(s.stuck, holds) || s.quarantine.holds(addr)
+}
+
 // takeAt returns inaccessible memory at a given address, if nothing is there.
-func takeAt(addr, n uintptr) (span, error) {
+func (s *space) takeAt(addr, n uintptr) (span, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ripen(time.Now().Add(-quarantineTime))
+	if slices.ContainsFunc(s.stacks, func(r span) bool { return r.meets(span{addr, n}) }) {
+		return span{}, ErrInUse
+	}
 	got, err := sys.Map(addr, n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
 	switch {
 	case err == sys.EEXIST:
@@ -327,6 +350,13 @@ func takeAt(addr, n uintptr) (span, error) {
 		return span{}, unsupported("MAP_FIXED_NOREPLACE needs Linux 4.17")
 	}
 	return span{addr, n}, nil
+}
+
+// retake makes sure that a range of ours is still that, after a mremap(2) onto it has
+// failed: it unmaps what is there before it looks at limits and the commit charge
+// (mremap_to in mm/mremap.c). If the range is still mapped, this does nothing.
+func retake(r span) {
+	_, _ = sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
 }
 
 // takeLow returns inaccessible memory in the first 2 GiB.

@@ -1,32 +1,42 @@
 package memmap
 
-import "github.com/memmap-go/memmap/internal/sys"
+import (
+	"errors"
+
+	"github.com/memmap-go/memmap/internal/sys"
+)
 
 // What the operations on a part of a mapping have in common.
 
 // pagesOf returns the pages that hold a range of bytes. No lock is held: by the
 // time they are used, the mapping may have changed.
 func (m *Mapping) pagesOf(off, n int64) (v *view, lo, hi int64, err error) {
-	if v, err = m.view(); err != nil {
-		return nil, 0, 0, err
+	if v, err = m.view(); err == nil {
+		lo, hi, err = v.pagesOf(off, n)
 	}
+	return v, lo, hi, err
+}
+
+func (v *view) pagesOf(off, n int64) (lo, hi int64, err error) {
 	if err := checkRange(off, n, int64(len(v.data))); err != nil {
-		return nil, 0, 0, err
+		return 0, 0, err
 	}
 	if n > 0 && len(v.layout) == 0 {
-		return nil, 0, 0, errNotMapped
+		return 0, 0, errNotMapped
 	}
 	lo, hi = v.pageRange(off, n)
-	return v, lo, hi, nil
+	return lo, hi, nil
 }
 
 // onPages runs an operation on the pages that hold a range, under the lock.
 func (m *Mapping) onPages(op string, off, n int64, do func(v *view, lo, hi int64) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, lo, hi, err := m.pagesOf(off, n)
 	if err == nil && lo < hi {
 		err = do(v, lo, hi)
+	}
+	if errors.Is(err, sys.ENOMEM) && m.flags&sys.GrowsDown != 0 {
+		err = withHint(err, "GrowsDown memory is only mapped as far as it has grown")
 	}
 	if err != nil {
 		return m.fail(op, off, n, err)

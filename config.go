@@ -64,13 +64,14 @@ type FileConfig struct {
 	// room to grow.
 	MaxLen int64
 
-	// Sparse lets Grow extend the file without allocating disk blocks. A
+	// Sparse lets Grow, which alone looks at it, extend the file without allocating disk blocks. A
 	// store into a page that the disk then can't back is a fault.
 	Sparse bool
 
 	// NoReserve charges a private writable mapping nothing against the
-	// system's commit limit (MAP_NORESERVE, Linux). Ignored by the kernel
-	// where overcommitting is forbidden (mode 2): see Overcommit.
+	// system's commit limit (MAP_NORESERVE, Linux); others aren't charged
+	// anyway. Ignored by the kernel where overcommitting is forbidden
+	// (mode 2): see Overcommit.
 	NoReserve bool
 
 	// Populate loads all pages before the call returns, and reports what
@@ -102,7 +103,7 @@ type FileConfig struct {
 	Addr uintptr
 
 	// Replace lets a placement in a Region take the place of whole live
-	// mappings, which then report ErrClosed. It has no meaning elsewhere.
+	// mappings, which then report ErrClosed. It is an error elsewhere.
 	Replace bool
 }
 

@@ -39,6 +39,18 @@
 // on a channel, the builtin print, and C code don't; goroutines started inside
 // are not covered.
 //
+// # Cold pages
+//
+// In a page fault a goroutine keeps its processor for as long as the disk takes:
+// with GOMAXPROCS faults in flight the whole program stands still. Guarded copies
+// (ReadAt, WriteAt, Load, Store, [Mapping.Scan]) look first whether the pages of
+// a file are known to be in memory. If not, the kernel starts to read them, other
+// goroutines run, and only then the copy waits. Who reads one page after the
+// other is read ahead for, unless the advice is [Random]. On a single processor
+// that is busy, a read of a cold page may therefore wait for a time slice of the
+// scheduler, which is longer than the disk takes: FileConfig.NoYield switches it
+// off. Raw access, and anonymous memory that was swapped out, wait in the fault.
+//
 // # Lifetime
 //
 // Close ends a mapping; the garbage collector never does, since it can't know
@@ -46,6 +58,10 @@
 // step, and its addresses stay unused for some seconds: a slice that was kept too
 // long faults, it doesn't read another file's bytes. Close may be called while
 // others read: guarded access then reports [ErrClosed].
+//
+// In a [Region] it is the program that decides what comes where a mapping was, and
+// when; a raw slice kept there sees what was placed next. Guarded copies don't,
+// there too.
 //
 // All addresses come from large inaccessible reservations of the package's own.
 // They cost no memory, but show in the process's virtual size.

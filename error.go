@@ -48,18 +48,25 @@ var (
 
 	// ErrFault is the cause of every fault that became an error. With it
 	// stands the reason, as far as it was found: ErrClosed, ErrTruncated,
-	// ErrProtected, ErrUnmapped, sys.ENOSPC, sys.EIO.
+	// ErrProtected, ErrUnmapped, syscall.ENOSPC, syscall.EIO.
 	ErrFault     error = &sentinel{"memory fault", nil}
 	ErrTruncated error = &sentinel{"page lies beyond the end of the file", nil}
 	ErrUnmapped  error = &sentinel{"page was unmapped", nil}
 
+	// Under Guard two more reasons can come, of which the mapping is well:
+	// what was touched is where the mapping was before Remap or Resize
+	// (ErrMoved: take Bytes again), and what was touched is accessible by now
+	// (ErrAgain: try again), since the file was truncated and extended, or the
+	// pages were just moving.
+	ErrMoved error = &sentinel{"mapping has left this place", nil}
+	ErrAgain error = &sentinel{"page is accessible again", nil}
+
 	errPartialPage   error = &sentinel{"range must cover whole pages", sys.EINVAL}
 	errUnaligned     error = &sentinel{"not a multiple of the page size", sys.EINVAL}
-	errMoved         error = &sentinel{"mapping has left this place", ErrClosed}
 	errGrowsDown     error = &sentinel{"GrowsDown memory can't be resized or moved", sys.EINVAL}
+	errDevice        error = &sentinel{"a device can't be mapped a second time: it may show other memory", sys.EINVAL}
 	errNoRoom        error = &sentinel{"address space behind the mapping is taken; Remap may move it", sys.ENOMEM}
 	errUnknownCause  error = &sentinel{"cause unknown", nil}
-	errNotNow        error = &sentinel{"page is accessible again", nil}
 	errNotReadWrite  error = &sentinel{"a shared writable mapping needs a file opened for reading and writing", sys.EACCES}
 	errWriteOnly     error = &sentinel{"a mapping needs a file opened for reading, even to write to it", sys.EACCES}
 	errNotMappable   error = &sentinel{"not a regular file or a device that can be mapped", sys.ENODEV}

@@ -35,7 +35,7 @@ func TestErrorText(t *testing.T) {
 func TestErrorCauses(t *testing.T) {
 	all := map[string]error{
 		"ErrClosed": ErrClosed, "ErrRange": ErrRange, "ErrInUse": ErrInUse, "ErrPrivate": ErrPrivate,
-		"ErrProtected": ErrProtected, "ErrFault": ErrFault, "ErrTruncated": ErrTruncated, "ErrUnmapped": ErrUnmapped,
+		"ErrProtected": ErrProtected, "ErrFault": ErrFault, "ErrMoved": ErrMoved, "ErrAgain": ErrAgain, "ErrTruncated": ErrTruncated, "ErrUnmapped": ErrUnmapped,
 		"fs.ErrClosed": fs.ErrClosed, "EINVAL": sys.EINVAL, "EEXIST": sys.EEXIST, "EACCES": sys.EACCES,
 		"ENOMEM": sys.ENOMEM, "ENOSPC": sys.ENOSPC, "ErrUnsupported": errors.ErrUnsupported,
 	}
@@ -53,7 +53,8 @@ func TestErrorCauses(t *testing.T) {
 		{&fault{ErrClosed}, "ErrFault ErrClosed fs.ErrClosed"},
 		{&fault{withHint(ErrProtected, "why")}, "ErrFault ErrProtected EACCES"},
 		{&fault{sys.ENOSPC}, "ErrFault ENOSPC"},
-		{errMoved, "ErrClosed fs.ErrClosed"},
+		{&fault{ErrMoved}, "ErrFault ErrMoved"},
+		{&fault{ErrAgain}, "ErrFault ErrAgain"},
 		{errNoRoom, "ENOMEM"},
 		{withHint(sys.ENOMEM, "why"), "ENOMEM"},
 		{invalid("why"), "EINVAL"},

@@ -21,8 +21,14 @@ func explain(err error, size int64) error {
 	if why := areaLimit(err); why != nil {
 		return why
 	}
-	if why := addressLimit(err, size); why != nil {
-		return why
+	return firstOf(addressLimit(err, size), err)
+}
+
+// explainCharge is explain for what may have asked for size bytes more of private
+// writable memory.
+func explainCharge(err error, size int64) error {
+	if err = explain(err, size); err != sys.ENOMEM {
+		return err
 	}
 	if why := dataLimit(err, size); why != nil {
 		return why

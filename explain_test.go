@@ -23,7 +23,10 @@ func TestExplain(t *testing.T) {
 		t.Errorf("a page of memory is refused for no reason known, but got %v", got)
 	}
 	policy := needPolicy(t, OvercommitHeuristic)
-	got := explain(sys.ENOMEM, policy.Memory+policy.Swap+pageSize)
+	if got := explain(sys.ENOMEM, policy.Memory+policy.Swap+pageSize); got != sys.ENOMEM {
+		t.Errorf("what is charged nothing is refused by another limit, but got %v", got)
+	}
+	got := explainCharge(sys.ENOMEM, policy.Memory+policy.Swap+pageSize)
 	if text := got.Error(); !strings.Contains(text, "vm.overcommit_memory is 0") {
 		t.Errorf("got %q", text)
 	}

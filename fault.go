@@ -3,6 +3,7 @@ package memmap
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -39,23 +40,37 @@ func Guard(fn func() error, ms ...*Mapping) (err error) {
 }
 
 // faultIn returns the error for a panic, if it is a fault in the memory of one of
-// the mappings. A live mapping comes before one that had the same addresses
-// earlier.
+// the mappings, or where they have been and nothing else is now. A live mapping
+// comes before one that had the same addresses earlier.
 func faultIn(ms []*Mapping, panicked any) error {
 	addr, ok := faultAddr(panicked)
 	if !ok {
 		return nil
 	}
+	ms = slices.DeleteFunc(slices.Clone(ms), func(m *Mapping) bool { return m == nil })
 	for _, m := range ms {
 		if v := m.now.Load(); v != nil && v.pages.holds(addr) {
 			return m.faultError("guard", v, int64(addr-v.pages.addr), anyAccess)
 		}
 	}
 	for _, m := range ms {
-		for p := m.places.Load(); p != nil; p = p.before {
-			if p.holds(addr) {
-				return m.staleError("guard", int64(addr-p.addr)-p.delta)
-			}
+		if p := m.left(addr); p != nil {
+			return m.staleError("guard", int64(addr-p.addr)-p.delta)
+		}
+	}
+	return nil
+}
+
+// left returns a place that the mapping has left and nothing has taken since, if it
+// holds an address.
+func (m *Mapping) left(addr uintptr) *place {
+	for p := m.places.Load(); p != nil; p = p.before {
+		if !p.holds(addr) {
+			continue
+		}
+		m.lock().Unlock() // who is leaving it just now has left it then
+		if p.home.vacant(addr) {
+			return p
 		}
 	}
 	return nil
@@ -65,7 +80,7 @@ func faultIn(ms []*Mapping, panicked any) error {
 func (m *Mapping) staleError(op string, off int64) error {
 	reason := ErrClosed
 	if m.now.Load() != nil {
-		reason = errMoved
+		reason = ErrMoved
 	}
 	return m.fail(op, max(off, 0), 1, &fault{reason})
 }
@@ -95,14 +110,13 @@ const (
 func (m *Mapping) faultError(op string, v *view, at int64, a access) error {
 	// The first page may begin before the mapping does.
 	off := max(at-v.delta, 0)
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	var reason error
 	switch now := m.now.Load(); {
 	case now == nil:
 		reason = ErrClosed
 	case now.pages.addr != v.pages.addr:
-		reason = errMoved
+		reason = ErrMoved
 	default:
 		// The fault came of what is there now; v may be older.
 		reason = m.reason(now, at, a)
@@ -163,7 +177,9 @@ func (m *Mapping) askKernel(v *view, at int64, a access) error {
 	}
 	switch {
 	case err == nil:
-		return errNotNow
+		return ErrAgain
+	case err == sys.ENOMEM && m.flags&sys.GrowsDown != 0:
+		return withHint(ErrUnmapped, "GrowsDown memory is only mapped as far as it has grown")
 	case err != sys.EFAULT:
 		return firstOf(errnoCause(err), errUnknownCause)
 	}

@@ -18,8 +18,7 @@ import (
 // If the file is long enough already, because another process made it so, it is
 // not touched: so read-only and private mappings can follow a growing file.
 func (m *Mapping) Grow(n int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, err := m.mappedView()
 	if err == nil {
 		err = m.growTo(v, n)
@@ -101,8 +100,7 @@ func (m *Mapping) growFile(size int64) (old int64, err error) {
 // and what the file has behind them is gone. Raw accesses behind them fault from
 // then on. The mapping must be shared, and show the file in its own order.
 func (m *Mapping) Truncate(n int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, err := m.mappedView()
 	if err == nil {
 		err = m.truncate(v, n)
@@ -119,8 +117,6 @@ func (m *Mapping) truncate(v *view, n int64) error {
 		return ErrPrivate
 	case n < 0 || n > int64(len(v.data)):
 		return ErrRange
-	case n == int64(len(v.data)):
-		return nil
 	case !v.layout.inOrder():
 		return invalid("the mapping shows the file in another order")
 	}

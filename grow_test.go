@@ -264,3 +264,14 @@ func TestGrowMemory(t *testing.T) {
 		t.Errorf("beyond the page: got error %v, want ENOMEM", err)
 	}
 }
+
+// TestTruncateToLength cuts off what the file has behind the mapping.
+func TestTruncateToLength(t *testing.T) {
+	checkLeaks(t)
+	f := makeFile(t, pattern(2*pageSize))
+	m := mustMap(t)(MapRange(f, 0, 100, &FileConfig{Prot: Read | Write}))
+	must(t, m.Truncate(100))
+	if got := fileSize(t, f); got != 100 {
+		t.Errorf("the file has %d bytes, want 100", got)
+	}
+}

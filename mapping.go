@@ -27,6 +27,7 @@ type Mapping struct {
 	fd     int       // that of file, or -1; used under mu, since Close closes it
 	flags  sys.Flags // how its pages are mapped, but for the place
 	sparse bool      // Grow allocates nothing
+	device bool      // mapping it again may show other memory
 	yields bool      // copying access loads pages without stopping the scheduler
 	sees   bool      // mincore tells us the truth about the file
 	home   home      // where the address space is from
@@ -35,6 +36,9 @@ type Mapping struct {
 	// size by us. Guarded access takes it only after a fault. The mappings
 	// in a Region share the region's.
 	mu *sync.Mutex
+
+	// gate is that of the Region that the mapping was made in, or nil.
+	gate *sync.RWMutex
 
 	// lost is the error of closing the file of a mapping that was replaced;
 	// nobody was there to get it. Guarded by mu.
@@ -53,6 +57,7 @@ type Mapping struct {
 type place struct {
 	span
 	delta  int64  // that of the view
+	home   home   // that of the mapping then
 	before *place // where they were before that, or nil
 }
 
@@ -195,6 +200,7 @@ func mappingOf(own *os.File, c FileConfig) (m *Mapping, page int64, err error) {
 	m = &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
 	m.yields = !c.NoYield && info.Mode().IsRegular() && page == int64(sys.PageSize)
 	m.sees = sys.SeesResidency(info)
+	m.device = !info.Mode().IsRegular()
 	return m, page, nil
 }
 
@@ -235,10 +241,6 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 	if err := m.create(v, n, c.placement(at)); err != nil {
 		return nil, joined(err, m.closeFile())
 	}
-	if !c.Shared && n > 0 && c.Name != anonymousName {
-		// A hint: kernels may be built without it.
-		_ = sys.SetName(v.pages.addr+uintptr(v.delta), uintptr(size), c.Name)
-	}
 	return m, nil
 }
 
@@ -259,8 +261,10 @@ func (m *Mapping) makeMemoryFile(size int64, c AnonConfig, hugeLog2 int) error {
 // n bytes of it the mapping's.
 func (m *Mapping) create(v *view, n int64, at placement) error {
 	m.mu = at.mutex()
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if at.slot != nil {
+		m.gate = &at.slot.region.gate
+	}
+	defer m.lock().Unlock()
 	v.data = []byte{}
 	if len(v.layout) > 0 {
 		if err := m.mapPages(v, n, at); err != nil {
@@ -274,7 +278,7 @@ func (m *Mapping) create(v *view, n int64, at placement) error {
 	}
 	m.home = at.home()
 	m.publish(v)
-	if at.slot != nil && v.pages.n > 0 {
+	if at.slot != nil {
 		at.slot.region.insert(m)
 	}
 	return nil
@@ -289,7 +293,7 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 	case size > maxLen:
 		return errTooLong
 	case stack:
-		v.pages, err = takeStack(uintptr(size), v.layout[1].prot, m.flags)
+		v.pages, err = addresses.takeStack(uintptr(size), v.layout[1].prot, m.flags)
 	default:
 		v.pages, err = at.take(v, uintptr(size))
 	}
@@ -299,6 +303,7 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 	v.data = bytesAt(v.pages, v.delta, n)
 	switch {
 	case stack:
+		m.nameArea(v.pages.at(size-v.page, v.page))
 		return nil
 	case at.slot != nil && at.slot.replace:
 		return at.slot.region.replace(m, v, at)
@@ -317,10 +322,18 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 func (m *Mapping) mapRuns(v *view, lo, hi int64) error {
 	for _, r := range v.layout.in(lo, hi) {
 		if err := m.mapRun(v.pages, r); err != nil {
-			return explain(err, r.n)
+			return m.explain(err, r)
 		}
 	}
 	return nil
+}
+
+// explain adds to an errno of mapping or moving a run what the user can do about it.
+func (m *Mapping) explain(err error, r run) error {
+	if m.flags&sys.Shared == 0 && r.prot&Write != 0 {
+		return explainCharge(err, r.n)
+	}
+	return explain(err, r.n)
 }
 
 // mapRun maps one run over inaccessible memory of ours.
@@ -332,6 +345,7 @@ func (m *Mapping) mapRun(pages span, r run) error {
 	if err := m.mapAt(to, r); err != nil {
 		return m.refused(err, r)
 	}
+	m.nameArea(to)
 	if err := r.advice.give(to); err != nil {
 		return err
 	}
@@ -341,6 +355,14 @@ func (m *Mapping) mapRun(pages span, r run) error {
 		}
 	}
 	return lockPages(to, r.lock)
+}
+
+// nameArea gives private anonymous memory its name: a hint, for kernels may be built
+// without it.
+func (m *Mapping) nameArea(p span) {
+	if m.file == nil && m.name != anonymousName {
+		_ = sys.SetName(p.addr, p.n, m.name)
+	}
 }
 
 // mapAt puts a run in the place of memory of ours. It is mapped elsewhere first, and
@@ -417,7 +439,7 @@ func (m *Mapping) remember(v *view) {
 	case v.pages.contains(last.span):
 		last = last.before // it grew in place
 	}
-	m.places.Store(&place{v.pages, v.delta, last.newest(maxPlaces - 1)})
+	m.places.Store(&place{v.pages, v.delta, m.home, last.newest(maxPlaces - 1)})
 }
 
 // maxPlaces bounds how many places of a mapping that moves and moves are known.
@@ -429,7 +451,7 @@ func (p *place) newest(n int) *place {
 	if p == nil || n == 0 {
 		return nil
 	}
-	return &place{p.span, p.delta, p.before.newest(n - 1)}
+	return &place{p.span, p.delta, p.home, p.before.newest(n - 1)}
 }
 
 // publish makes a new view the current one.
@@ -454,6 +476,19 @@ func (m *Mapping) unpublish() *view {
 	v.known.stop()
 	return v
 }
+
+// lock takes the mutex that guards changes, and returns it.
+func (m *Mapping) lock() *sync.Mutex {
+	mu := m.mu
+	if mu == nil {
+		mu = &unborn
+	}
+	mu.Lock()
+	return mu
+}
+
+// unborn is the mutex of zero Mappings, which are closed.
+var unborn sync.Mutex
 
 // view returns the current view, or ErrClosed.
 func (m *Mapping) view() (*view, error) {
@@ -485,8 +520,7 @@ func (m *Mapping) Name() string { return m.name }
 // through ExtraFiles, to any process over a Unix socket. Private anonymous
 // memory has none (ErrPrivate). The caller closes it.
 func (m *Mapping) File() (*os.File, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	if _, err := m.view(); err != nil {
 		return nil, m.fail("file", 0, 0, err)
 	}
@@ -507,8 +541,7 @@ func (m *Mapping) File() (*os.File, error) {
 // shared mapping are in the page cache (see Sync). Closing again is harmless
 // and reports ErrClosed.
 func (m *Mapping) Close() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	if _, err := m.view(); err != nil {
 		lost := m.lost
 		m.lost = nil

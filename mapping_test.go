@@ -264,6 +264,42 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestDeviceMoves moves memory of /dev/zero, of which each mapping has its own: the
+// bytes must move. What would map it again is refused.
+func TestDeviceMoves(t *testing.T) {
+	needLinux(t)
+	checkLeaks(t)
+	m := mustMap(t)(MapRange(openFile(t, "/dev/zero", os.O_RDWR), 0, 2*pageSize, &FileConfig{Prot: Read | Write}))
+	want := pattern(2 * pageSize)
+	copy(m.Bytes(), want)
+	_, err := m.Alias()
+	wantError(t, err, "alias", errDevice)
+	wantError(t, m.Remap(3*pageSize), "remap", errDevice)
+	wantError(t, m.RemapPages(0, pageSize, pageSize), "remap pages", errDevice)
+	r, err := Reserve(2 * pageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	moved := mustMap(t)(r.Move(0, m))
+	wantBytes(t, "moved", moved.Bytes(), want)
+}
+
+// TestZeroMapping uses a Mapping that nobody has made: it is closed.
+func TestZeroMapping(t *testing.T) {
+	var m Mapping
+	for op, err := range map[string]error{
+		"close": m.Close(), "sync": m.Sync(), "grow": m.Grow(1), "protect": m.Protect(0, 0, Read), "resize": m.Resize(1),
+		"seal": m.Seal(SealGrow), "truncate": m.Truncate(0), "lock": m.Lock(0, 0, LockNow),
+	} {
+		wantError(t, err, op, ErrClosed)
+	}
+	_, err := m.File()
+	wantError(t, err, "file", ErrClosed)
+	_, err = m.ReadAt(make([]byte, 1), 0)
+	wantError(t, err, "read", ErrClosed)
+}
+
 func TestBytes(t *testing.T) {
 	needMappings(t)
 	checkLeaks(t)
@@ -551,6 +587,7 @@ func TestBadConfig(t *testing.T) {
 		{AnonConfig{GrowsDown: true, Droppable: true}, "GrowsDown"},
 		{AnonConfig{Huge: 3 << 20}, "Huge"},
 		{AnonConfig{Huge: -1}, "Huge"},
+		{AnonConfig{Huge: 2}, "Huge"},
 	}
 	for _, tt := range memory {
 		_, err := Anonymous(100, &tt.cfg)

@@ -20,6 +20,8 @@ func (m *Mapping) RemapPages(off, n, fileOff int64) error {
 		switch {
 		case m.flags&sys.Shared == 0:
 			return ErrPrivate
+		case m.device:
+			return errDevice
 		case start < 0 || start%v.page != 0:
 			return withHint(errUnaligned, "fileOff %d", fileOff)
 		}

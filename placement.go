@@ -67,8 +67,8 @@ func (c *AnonConfig) check(n int64, inRegion bool) error {
 		return invalid("GrowsDown memory is at most %d bytes: no more is kept free for it", stackGap)
 	case c.Droppable && c.Lock != Unlocked:
 		return invalid("Droppable memory can't be locked")
-	case c.Huge != 0 && (c.Huge < 0 || c.Huge&(c.Huge-1) != 0):
-		return invalid("Huge is not a power of two")
+	case c.Huge != NoHuge && c.Huge != DefaultHuge && (c.Huge < HugePages(sys.PageSize) || c.Huge&(c.Huge-1) != 0):
+		return invalid("Huge is the size of a page, a power of two")
 	}
 	return checkCommon(c.Prot, c.Lock, c.Addr, c.Low32, c.Replace, inRegion)
 }
@@ -213,7 +213,7 @@ func (p placement) take(v *view, n uintptr) (span, error) {
 	case p.slot != nil:
 		return p.slot.claim(v, n)
 	case p.addr != 0:
-		return takeAt(p.addr, n)
+		return addresses.takeAt(p.addr, n)
 	case p.low:
 		return takeLow(n)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -37,7 +38,7 @@ func TestAddr(t *testing.T) {
 	wantBytes(t, "file", m.Bytes(), pattern(4 * pageSize)[pageSize+100:][:2*pageSize])
 	stale := m.Bytes()
 	must(t, m.Close())
-	wantStale(t, m, stale, 0)
+	wantStale(t, m, stale, 0, ErrClosed)
 	// The place stays out of use for a while, also for those who ask for it.
 	_, err := Anonymous(pageSize, &AnonConfig{Addr: addr})
 	wantError(t, err, "map", ErrInUse)
@@ -240,5 +241,39 @@ func TestReadOnlyDescriptor(t *testing.T) {
 			continue
 		}
 		mustMap(t)(m, err)
+	}
+}
+
+// TestAddrAgain maps where something was closed long enough ago.
+func TestAddrAgain(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(pageSize, nil))
+	addr := m.now.Load().pages.addr&^(1<<30-1) - 1<<40
+	at := &AnonConfig{Addr: addr}
+	m = mustMap(t)(Anonymous(pageSize, at))
+	must(t, m.Close())
+	_, err := Anonymous(pageSize, at)
+	wantError(t, err, "map", ErrInUse)
+	addresses.mu.Lock()
+	for i := range addresses.quarantine.ranges {
+		addresses.quarantine.ranges[i].since = time.Time{}
+	}
+	addresses.mu.Unlock()
+	mustMap(t)(Anonymous(pageSize, at))
+}
+
+// TestNameGrown names what was added as well.
+func TestNameGrown(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(pageSize, &AnonConfig{Name: "grown"}))
+	name := areasIn(readAreas(t), m.now.Load().pages)[0].path
+	if name == "" {
+		t.Skip("the kernel doesn't name areas")
+	}
+	must(t, m.Resize(3*pageSize))
+	for _, a := range areasIn(readAreas(t), m.now.Load().pages) {
+		if a.path != name {
+			t.Errorf("got area %v, want the name %s", a, name)
+		}
 	}
 }

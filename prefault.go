@@ -32,7 +32,7 @@ func (m *Mapping) Prefault(ctx context.Context, off, n int64, access Prot) error
 			return m.fail("prefault", off, n, err)
 		}
 		err := m.prefault(v, lo, min(lo+prefaultStep, hi), access)
-		if errors.Is(err, errMoved) {
+		if errors.Is(err, ErrMoved) {
 			// The same pages, in another place.
 			if v, _, hi, err = m.pagesOf(off, n); err != nil {
 				return m.fail("prefault", off, n, err)
@@ -59,7 +59,7 @@ func (m *Mapping) prefault(v *view, lo, hi int64, access Prot) error {
 			continue
 		}
 		// Looking for the reason loads a page if there is none any more.
-		if err := m.faultError("prefault", v, lo, accessOf(access)); !errors.Is(err, errNotNow) {
+		if err := m.faultError("prefault", v, lo, accessOf(access)); !errors.Is(err, ErrAgain) {
 			return err
 		}
 	}

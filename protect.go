@@ -16,7 +16,10 @@ func (m *Mapping) Protect(off, n int64, prot Prot) error {
 		if err := v.whole(lo, hi); err != nil {
 			return err
 		}
-		err := v.each(lo, hi, func(_ run, p span) error { return sys.Protect(p.addr, p.n, sysProt(prot)) })
+		err := v.each(lo, hi, func(r run, p span) error {
+			r.prot = prot
+			return m.explain(sys.Protect(p.addr, p.n, sysProt(prot)), r)
+		})
 		if err != nil {
 			// mprotect stops where it fails, and leaves what it has changed.
 			undo := v.each(lo, hi, func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
@@ -63,7 +66,8 @@ func (m *Mapping) InstallGuard(off, n int64) error {
 	return m.guard("install guard", off, n, sys.AdviseGuardInstall, guarded)
 }
 
-// RemoveGuard makes pages accessible again. Private memory is zero there.
+// RemoveGuard makes pages accessible again. Private anonymous memory is zero there, a
+// private file mapping shows the file.
 func (m *Mapping) RemoveGuard(off, n int64) error {
 	return m.guard("remove guard", off, n, sys.AdviseGuardRemove, mapped)
 }

@@ -53,3 +53,4 @@ type heap struct{}
 
 func (heap) giveBack(span) error       { return nil }
 func (heap) extend(span, uintptr) bool { return false }
+func (heap) vacant(uintptr) bool       { return true }

@@ -19,7 +19,8 @@ import (
 // This is MAP_FIXED made safe. Placing can't touch anything outside the region,
 // nor a live mapping in it: that is ErrInUse, unless Replace is set and whole
 // mappings are replaced, which then report ErrClosed. A placement that fails
-// changes nothing.
+// changes nothing. Addresses aren't kept out of use as elsewhere: a raw slice of
+// a mapping that was closed shows what is placed there next.
 //
 // A Region may be used by many goroutines at once.
 type Region struct {
@@ -27,21 +28,27 @@ type Region struct {
 
 	mu     sync.Mutex // also the mutex of all mappings in the region
 	placed []*Mapping // ordered by address; guarded by mu
+	empty  []*Mapping // those that have no pages; guarded by mu
 	closed bool       // guarded by mu
+
+	// gate is held for reading by those who copy into a mapping, while they
+	// do. Who takes pages away passes through it before they are used again.
+	// It comes after mu.
+	gate sync.RWMutex
 }
 
 // Reserve reserves n bytes of address space, rounded up to whole pages.
 func Reserve(n int64) (*Region, error) {
-	size := roundUp(n, int64(sys.PageSize))
 	fail := func(err error) (*Region, error) {
 		return nil, &Error{Op: "reserve", Len: n, Err: err}
 	}
 	switch {
 	case n <= 0:
 		return fail(ErrRange)
-	case size > maxLen-transparentHuge:
+	case n > maxLen-transparentHuge:
 		return fail(errTooLong)
 	}
+	size := roundUp(n, int64(sys.PageSize))
 	pages, err := addresses.take(uintptr(size), alignment(int64(sys.PageSize), uintptr(size)))
 	if err != nil {
 		return fail(explain(err, size))
@@ -75,15 +82,15 @@ func (r *Region) Anonymous(at, n int64, cfg *AnonConfig) (*Mapping, error) {
 	return anonymous("place", n, cfg, &slot{region: r, at: at, replace: cfg != nil && cfg.Replace})
 }
 
-// Mappings ranges over the live mappings and their offsets, in the order of
-// their addresses.
+// Mappings ranges over the live mappings that have pages, and their offsets, in the
+// order of their addresses.
 func (r *Region) Mappings() iter.Seq2[int64, *Mapping] {
 	return func(yield func(int64, *Mapping) bool) {
 		r.mu.Lock()
 		placed := slices.Clone(r.placed)
 		r.mu.Unlock()
 		for _, m := range placed {
-			if v := m.now.Load(); v != nil && !yield(r.offset(v)+v.delta, m) {
+			if v := m.now.Load(); v != nil && r.pages.contains(v.pages) && !yield(r.offset(v)+v.delta, m) {
 				return
 			}
 		}
@@ -96,6 +103,9 @@ func (r *Region) ReadAt(p []byte, off int64) (int, error) {
 	part := p[:min(int64(len(p)), max(0, r.Len()-off))]
 	n, err := r.transfer("read", part, off, (*Mapping).ReadAt)
 	if err == nil && n < len(p) {
+		if r.Bytes() == nil {
+			return n, &Error{Op: "read", Off: off, Len: int64(len(p)), Err: ErrClosed}
+		}
 		err = io.EOF
 	}
 	return n, err
@@ -175,11 +185,11 @@ func (r *Region) Close() error {
 	}
 	r.closed = true
 	var errs []error
-	for _, m := range slices.Clone(r.placed) {
-		r.remove(m)
+	for _, m := range slices.Concat(r.placed, r.empty) {
 		m.unpublish()
 		errs = append(errs, m.closeFile())
 	}
+	r.placed, r.empty = nil, nil
 	errs = append(errs, addresses.giveBack(r.pages))
 	if err := joined(errs...); err != nil {
 		return &Error{Op: "close", Name: "region", Err: err}
@@ -233,6 +243,10 @@ func (r *Region) overlapping(s span) []*Mapping {
 
 // insert adds a mapping that has been mapped. mu is held.
 func (r *Region) insert(m *Mapping) {
+	if m.now.Load().pages.n == 0 {
+		r.empty = append(r.empty, m)
+		return
+	}
 	addr := m.now.Load().pages.addr
 	i, _ := slices.BinarySearchFunc(r.placed, addr, func(m *Mapping, addr uintptr) int {
 		return cmp.Compare(m.now.Load().pages.addr, addr)
@@ -242,7 +256,8 @@ func (r *Region) insert(m *Mapping) {
 
 // remove forgets a mapping. mu is held.
 func (r *Region) remove(m *Mapping) {
-	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return p == m })
+	is := func(p *Mapping) bool { return p == m }
+	r.placed, r.empty = slices.DeleteFunc(r.placed, is), slices.DeleteFunc(r.empty, is)
 }
 
 // offset returns where a view's pages lie in the region.
@@ -253,15 +268,31 @@ func (r *Region) giveBack(s span) error {
 	if s.n == 0 {
 		return nil
 	}
+	r.waitForWriters()
 	if err := makeInaccessible(s); err != nil {
 		return disarm(s, err)
 	}
 	return nil
 }
 
+// waitForWriters returns when nobody copies any more into what is no longer there.
+func (r *Region) waitForWriters() {
+	r.gate.Lock()
+	defer r.gate.Unlock()
+}
+
 // extend takes the n bytes behind s, if nothing is placed there. mu is held.
 func (r *Region) extend(s span, n uintptr) bool {
 	return s.n > 0 && n <= r.pages.end()-s.end() && len(r.overlapping(span{s.end(), n})) == 0
+}
+
+func (r *Region) vacant(addr uintptr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || !r.pages.holds(addr) {
+		return addresses.vacant(addr)
+	}
+	return len(r.overlapping(span{addr, 1})) == 0
 }
 
 // replace puts a mapping of one run in the place of those that lie there. The
@@ -270,19 +301,20 @@ func (r *Region) extend(s span, n uintptr) bool {
 func (r *Region) replace(m *Mapping, v *view, at placement) error {
 	scratch, err := m.mapScratch(v, at)
 	if err != nil {
-		return explain(err, int64(v.pages.n))
+		return m.explain(err, v.layout[0])
 	}
 	old := r.overlapping(v.pages)
 	views := make([]*view, len(old))
 	for i, m := range old {
 		views[i] = m.now.Swap(nil)
 	}
+	r.waitForWriters()
 	if _, err := sys.Remap(scratch.addr, scratch.n, scratch.n, sys.RemapMayMove|sys.RemapFixed, v.pages.addr); err != nil {
 		// It failed before it touched anything: see mremap_to.
 		for i, m := range old {
 			m.now.Store(views[i])
 		}
-		return joined(explain(err, int64(scratch.n)), sys.Unmap(scratch.addr, scratch.n))
+		return joined(m.explain(err, v.layout[0]), sys.Unmap(scratch.addr, scratch.n))
 	}
 	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
 	for i, m := range old {

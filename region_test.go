@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -365,7 +367,7 @@ func TestRegionClose(t *testing.T) {
 		}
 		wantError(t, m.Close(), "close", ErrClosed)
 	}
-	wantStale(t, ms[0], stale, 0)
+	wantStale(t, ms[0], stale, 0, ErrClosed)
 	wantError(t, r.Close(), "close", ErrClosed)
 	if r.Bytes() != nil {
 		t.Error("a closed region has bytes")
@@ -397,7 +399,7 @@ func TestRegionCloseOfPlacement(t *testing.T) {
 			scribble(t, m)
 			must(t, m.Close())
 			wantError(t, m.Close(), "close", ErrClosed)
-			wantStale(t, m, stale, 0)
+			wantStale(t, m, stale, 0, ErrClosed)
 		}
 		wantBytes(t, "new memory", mustMap(t)(r.Anonymous(0, 4*pageSize, nil)).Bytes(), make([]byte, 4*pageSize))
 	})
@@ -434,7 +436,7 @@ func TestRegionMove(t *testing.T) {
 				must(t, err)
 				wantBytes(t, "moved", r.Bytes()[:2*pageSize], want)
 				wantBytes(t, "moved", moved.Bytes(), want)
-				wantStale(t, m, stale, 0)
+				wantStale(t, m, stale, 0, ErrClosed)
 				wantError(t, m.Close(), "close", ErrClosed)
 				if string(next.Bytes()[:4]) != "next" {
 					t.Error("the neighbour has changed")
@@ -868,5 +870,130 @@ func TestRegionFaultOffset(t *testing.T) {
 	_, err = r.WriteAt(make([]byte, 10), 2*pageSize+6)
 	if e := wantError(t, err, "write", ErrProtected); e.Off != 2*pageSize+6 {
 		t.Errorf("got Off %d, want %d", e.Off, 2*pageSize+6)
+	}
+}
+
+// TestRegionMoveNothing moves what isn't there.
+func TestRegionMoveNothing(t *testing.T) {
+	r := mustReserve(t, pageSize)
+	_, err := r.Move(0, nil)
+	wantError(t, err, "move", fs.ErrInvalid)
+	_, err = r.Move(0, new(Mapping))
+	wantError(t, err, "move", ErrClosed)
+}
+
+// TestRegionStaleWriter replaces a mapping while others copy into it: what comes in
+// its place gets none of that.
+func TestRegionStaleWriter(t *testing.T) {
+	checkLeaks(t)
+	const n = 4 << 20
+	junk := bytes.Repeat([]byte{0xAA}, n)
+	r := mustReserve(t, n)
+	m := mustMap(t)(r.Anonymous(0, n, &AnonConfig{Populate: true}))
+	for round := range 40 {
+		done := make(chan error)
+		go func(m *Mapping) {
+			for {
+				if _, err := m.WriteAt(junk, 0); err != nil {
+					done <- err
+					return
+				}
+			}
+		}(m)
+		time.Sleep(time.Duration(round*20) * time.Microsecond)
+		if round%2 == 0 {
+			must(t, m.Close())
+		}
+		m = mustMap(t)(r.Anonymous(0, n, &AnonConfig{Populate: true, Replace: true}))
+		wantError(t, <-done, "write", ErrClosed)
+		if at := bytes.IndexByte(m.Bytes(), 0xAA); at >= 0 {
+			t.Fatalf("round %d: the new mapping has bytes of the old one's writer at %d", round, at)
+		}
+	}
+}
+
+// TestRegionStaleReader closes a mapping while others read it, and puts another in
+// its place: they never get its bytes without an error.
+func TestRegionStaleReader(t *testing.T) {
+	checkLeaks(t)
+	const n = 4 << 20
+	r := mustReserve(t, n)
+	p := make([]byte, n)
+	for round := range 40 {
+		m := mustMap(t)(r.Anonymous(0, n, nil))
+		copy(m.Bytes(), bytes.Repeat([]byte{'m'}, n))
+		foreign := make(chan int)
+		go func() {
+			for {
+				got, err := m.ReadAt(p, 0)
+				if i := bytes.IndexByte(p[:got], 0); i >= 0 {
+					foreign <- i
+					return
+				}
+				if err != nil {
+					foreign <- -1
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Duration(round*20) * time.Microsecond)
+		must(t, m.Close())
+		next := mustMap(t)(r.Anonymous(0, n, nil))
+		if i := <-foreign; i >= 0 {
+			t.Fatalf("round %d: read another mapping's byte at %d", round, i)
+		}
+		must(t, next.Close())
+	}
+}
+
+// TestRegionForeignFault cuts a mapping short and places another behind it. The
+// other one's faults aren't the first one's.
+func TestRegionForeignFault(t *testing.T) {
+	checkLeaks(t)
+	r := mustReserve(t, 2*pageSize)
+	m := mustMap(t)(r.Anonymous(0, 2*pageSize, nil))
+	stale := m.Bytes()
+	must(t, m.Resize(pageSize))
+	wantStale(t, m, stale, int(pageSize), ErrMoved)
+	x := mustMap(t)(r.Anonymous(pageSize, pageSize, &AnonConfig{Prot: None}))
+	defer func() {
+		if _, isFault := faultAddr(recover()); !isFault {
+			t.Error("no fault came through")
+		}
+	}()
+	t.Errorf("Guard returned %v", Guard(func() error { touched = x.Bytes()[0]; return nil }, m))
+}
+
+// TestRegionEmpty closes empty mappings with their region.
+func TestRegionEmpty(t *testing.T) {
+	checkLeaks(t)
+	r := mustReserve(t, pageSize)
+	f := makeFile(t, pattern(10))
+	a := mustMap(t)(r.MapRange(0, f, 0, 0, nil))
+	b := mustMap(t)(r.MapRange(0, f, 0, 0, nil))
+	must(t, b.Close())
+	must(t, r.Close())
+	wantError(t, a.Close(), "close", ErrClosed)
+	_, err := r.ReadAt(make([]byte, 1), 100)
+	wantError(t, err, "read", ErrClosed)
+}
+
+// TestRegionMappingsLeave moves a mapping out of the region while its mappings are
+// ranged over.
+func TestRegionMappingsLeave(t *testing.T) {
+	checkLeaks(t)
+	r := mustReserve(t, 3*pageSize)
+	first := mustMap(t)(r.Anonymous(0, pageSize, nil))
+	second := mustMap(t)(r.Anonymous(pageSize, pageSize, nil))
+	mustMap(t)(r.Anonymous(2*pageSize, pageSize, nil))
+	var offsets []int64
+	for off, m := range r.Mappings() {
+		if m == first {
+			must(t, second.Remap(2*pageSize))
+		}
+		offsets = append(offsets, off)
+	}
+	if want := []int64{0, 2 * pageSize}; !slices.Equal(offsets, want) {
+		t.Errorf("got offsets %d, want %d", offsets, want)
 	}
 }

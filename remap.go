@@ -1,6 +1,7 @@
 package memmap
 
 import (
+	"io/fs"
 	"sync"
 
 	"github.com/memmap-go/memmap/internal/sys"
@@ -11,8 +12,8 @@ import (
 // private anonymous memory is zero. If the addresses behind the mapping are
 // taken, the error is ENOMEM, and nothing has changed: Remap may move.
 //
-// What is cut off becomes inaccessible, and room that MaxLen has reserved is given
-// up.
+// Pages that are cut off become inaccessible, and room that MaxLen has reserved is
+// given up. What the last page holds behind the end stays there, as in mremap(2).
 //
 // Source: mremap(2) without MREMAP_MAYMOVE.
 func (m *Mapping) Resize(n int64) error {
@@ -21,7 +22,8 @@ func (m *Mapping) Resize(n int64) error {
 
 // Remap is Resize for mappings that may move. Their pages move, nothing is
 // copied. Slices and pointers into the old place must not be used any more: that
-// place is inaccessible, as after Close. Guarded access goes on undisturbed.
+// place is inaccessible, as after Close; under Guard they report ErrMoved. ReadAt,
+// WriteAt, Load and Store go on undisturbed.
 //
 // The new place is any: what Addr and Low32 asked for holds for the first one. If
 // the mapping grew, what was added may be an area of its own.
@@ -32,8 +34,7 @@ func (m *Mapping) Remap(n int64) error {
 }
 
 func (m *Mapping) resize(op string, n int64, mayMove bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, err := m.mappedView()
 	if err == nil {
 		err = m.checkResize(v, n)
@@ -55,6 +56,8 @@ func (m *Mapping) checkResize(v *view, n int64) error {
 		return ErrRange
 	case n > maxLen-v.delta-v.page:
 		return errTooLong
+	case m.device && roundUp(v.delta+n, v.page) > int64(v.pages.n):
+		return errDevice
 	case len(v.layout) == 0:
 		return invalid("an empty mapping has no pages to resize: map the file again")
 	case v.layout[len(v.layout)-1].state == hole && roundUp(v.delta+n, v.page) > int64(v.pages.n):
@@ -141,52 +144,79 @@ func (m *Mapping) movePages(v *view, to span) error {
 			continue
 		}
 		if err := m.moveRun(r, v.pages, to); err != nil {
-			for _, moved := range v.layout[:i] {
-				err = joined(err, m.moveRun(moved, to, v.pages))
-			}
-			return explain(err, r.n)
+			return joined(m.explain(err, r), m.moveBack(v.layout[:i], v.pages, to))
 		}
 	}
 	return nil
 }
 
+// moveBack undoes movePages for some runs.
+func (m *Mapping) moveBack(moved layout, pages, from span) error {
+	var errs []error
+	for _, r := range moved {
+		if r.state != hole {
+			errs = append(errs, m.moveRun(r, from, pages))
+		}
+	}
+	return joined(errs...)
+}
+
+// moveRun moves one run. If it fails, the pages are where they were, though they
+// may have lost their locks, which the error then says.
 func (m *Mapping) moveRun(r run, from, to span) error {
-	if m.flags&sys.Shared != 0 {
+	if m.flags&sys.Shared != 0 && !m.device {
 		return m.mapRun(to, r)
 	}
 	src, dst := from.at(r.off, r.n), to.at(r.off, r.n)
-	// Between the move and the end of the old range a reader there would
-	// find zeros. It must fault, and wait for the new place.
+	err := moveSpan(src, dst, r.lock)
+	if err == nil {
+		if err = settle(dst, r); err == nil {
+			return nil
+		}
+		err = joined(err, moveSpan(dst, src, r.lock))
+	}
+	return joined(err, settle(src, r))
+}
+
+// moveSpan moves pages, inaccessible and unlocked, and leaves the old range mapped.
+//
+// Between the move and the end of the old range a reader there would find zeros:
+// it must fault, and wait for the new place. And the kernel never takes back what
+// a locked range counts against RLIMIT_MEMLOCK if it is left with
+// MREMAP_DONTUNMAP (dontunmap_complete in mm/mremap.c, in Linux 6.18 still).
+func moveSpan(src, dst span, lock LockMode) error {
 	if err := sys.Protect(src.addr, src.n, sys.ProtNone); err != nil {
 		return err
 	}
-	err := m.moveSpan(src, dst, r.lock)
-	if err != nil {
-		dst = src
-	}
-	return joined(err, sys.Protect(dst.addr, dst.n, sysProt(r.prot)), relockPages(dst, r))
-}
-
-// moveSpan moves unlocked pages: the kernel never takes back what a locked range
-// counts against RLIMIT_MEMLOCK if it is left with MREMAP_DONTUNMAP
-// (dontunmap_complete in mm/mremap.c, in Linux 6.18 still).
-func (m *Mapping) moveSpan(src, dst span, lock LockMode) error {
 	if lock != Unlocked {
 		if err := sys.Unlock(src.addr, src.n); err != nil {
 			return err
 		}
 	}
 	_, err := sys.Remap(src.addr, src.n, src.n, sys.RemapMayMove|sys.RemapFixed|sys.RemapDontUnmap, dst.addr)
+	if err != nil {
+		retake(dst)
+	}
 	return leavingBehind.lacking(err)
 }
 
-// relockPages locks pages again that have been. Those that nobody may touch can't
-// be loaded, but are there already if they ever were.
+// settle gives pages that were moved what they had before.
+func settle(p span, r run) error {
+	if err := sys.Protect(p.addr, p.n, sysProt(r.prot)); err != nil {
+		return err
+	}
+	return relockPages(p, r)
+}
+
+// relockPages locks pages again that have been. Those that can't be loaded any more,
+// because nobody may touch them or the file has become shorter, are locked as
+// soon as they can be; those that are there are at once.
 func relockPages(p span, r run) error {
-	if r.lock == LockNow && r.prot == None {
+	err := lockPages(p, r.lock)
+	if err != nil && r.lock == LockNow {
 		return lockPages(p, LockOnFault)
 	}
-	return lockPages(p, r.lock)
+	return err
 }
 
 // Alias returns a second mapping of the same memory: a store through one is seen
@@ -194,13 +224,14 @@ func relockPages(p span, r run) error {
 //
 // Source: mremap(2) with an old size of 0.
 func (m *Mapping) Alias() (*Mapping, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, err := m.mappedView()
 	switch {
 	case err != nil:
 	case m.flags&sys.Shared == 0:
 		err = ErrPrivate
+	case m.device:
+		err = errDevice
 	}
 	if err != nil {
 		return nil, m.fail("alias", 0, 0, err)
@@ -220,10 +251,12 @@ func (m *Mapping) Alias() (*Mapping, error) {
 // then, a file mapping shows the file again. Nothing is copied. It is how to get
 // a snapshot of memory out of the way of those who go on writing.
 //
+// While the pages move they can't be accessed: guarded copies (ReadAt, WriteAt,
+// Load, Store) wait, raw access faults, and under Guard reports ErrAgain.
+//
 // Source: mremap(2) with MREMAP_DONTUNMAP: Linux 5.7, for files 5.13.
 func (m *Mapping) TakePages() (*Mapping, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	v, err := m.mappedView()
 	if err == nil && m.flags&sys.Shared != 0 {
 		err = invalid("the pages of a shared mapping are the file's: see Alias")
@@ -250,17 +283,30 @@ func (m *Mapping) takePages(v *view) (*Mapping, error) {
 	if err == nil {
 		err = m.movePages(v, to)
 	}
+	if err == nil {
+		err = m.reopen(v)
+		if err != nil {
+			err = joined(err, m.moveBack(v.layout, v.pages, to))
+		}
+	}
 	if err != nil {
 		return nil, joined(err, twin.closeFile(), addresses.giveBack(to))
 	}
-	// Moving has protected what it left behind, and unlocked it.
-	err = v.each(0, int64(v.pages.n), func(r run, p span) error { return sys.Protect(p.addr, p.n, sysProt(r.prot)) })
 	m.publish(v.with(v.layout.change(0, int64(v.pages.n), (*run).leftBehind)))
-	if err == ErrUnmapped {
-		err = nil
-	}
 	twin.adopt(to, v)
-	return twin, err
+	return twin, nil
+}
+
+// reopen makes pages accessible again that were left behind by moving: that has
+// protected and unlocked them.
+func (m *Mapping) reopen(v *view) error {
+	err := v.each(0, int64(v.pages.n), func(r run, p span) error {
+		return m.explain(sys.Protect(p.addr, p.n, sysProt(r.prot)), r)
+	})
+	if err == ErrUnmapped {
+		return nil
+	}
+	return err
 }
 
 // leftBehind is what remains of a run whose pages were taken: no locks, and no
@@ -274,7 +320,7 @@ func (r *run) leftBehind() {
 
 // twin returns a mapping of the same file that has no pages yet.
 func (m *Mapping) twin() (*Mapping, error) {
-	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, yields: m.yields, sees: m.sees, home: addresses, mu: new(sync.Mutex)}
+	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, device: m.device, yields: m.yields, sees: m.sees, home: addresses, mu: new(sync.Mutex)}
 	if m.file == nil {
 		return twin, nil
 	}
@@ -304,10 +350,12 @@ var moving sync.Mutex
 //
 // Source: mremap(2) with MREMAP_FIXED.
 func (r *Region) Move(at int64, m *Mapping) (*Mapping, error) {
+	if m == nil {
+		return nil, &Error{Op: "move", Off: at, Err: fs.ErrInvalid}
+	}
 	moving.Lock()
 	defer moving.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	if m.mu != &r.mu {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -334,7 +382,7 @@ func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
 	if err := m.movePages(v, to); err != nil {
 		return nil, joined(err, r.giveBack(to))
 	}
-	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, yields: m.yields, sees: m.sees, home: r, mu: &r.mu}
+	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, device: m.device, yields: m.yields, sees: m.sees, home: r, mu: &r.mu, gate: &r.gate}
 	moved.adopt(to, v)
 	err = m.release()
 	r.insert(moved)

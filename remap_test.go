@@ -8,19 +8,20 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
 // wantStale checks that bytes which a mapping has left fault, as its own.
-func wantStale(t *testing.T, m *Mapping, stale []byte, i int) {
+func wantStale(t *testing.T, m *Mapping, stale []byte, i int, cause error) {
 	t.Helper()
 	err := Guard(func() error {
 		touched = stale[i]
 		return nil
 	}, m)
-	wantError(t, err, "guard", ErrFault, ErrClosed)
+	wantError(t, err, "guard", ErrFault, cause)
 }
 
 func TestResizeShrinks(t *testing.T) {
@@ -39,7 +40,7 @@ func TestResizeShrinks(t *testing.T) {
 		if got := areasIn(readAreas(t), r.pages); len(got) != 2 || got[0].n != uintptr(2*pageSize) || got[1].prot != "---" {
 			t.Errorf("got areas %v, want 2 pages and then inaccessible memory", got)
 		}
-		wantStale(t, m, old, int(2*pageSize))
+		wantStale(t, m, old, int(2*pageSize), ErrMoved)
 		// What was cut off is free for others.
 		mustMap(t)(r.Anonymous(2*pageSize, pageSize, nil))
 	})
@@ -133,8 +134,8 @@ func TestRemapMoves(t *testing.T) {
 		}
 		wantBytes(t, "old part", m.Bytes()[:len(want)], want)
 		wantBytes(t, "new part", m.Bytes()[len(want):], k.beyond(3*pageSize, 2*pageSize))
-		wantStale(t, m, old, 0)
-		wantStale(t, m, old, len(old)-1)
+		wantStale(t, m, old, 0, ErrMoved)
+		wantStale(t, m, old, len(old)-1, ErrMoved)
 		if next.Bytes()[0] != 'n' {
 			t.Error("the neighbour has changed")
 		}
@@ -512,4 +513,85 @@ func TestAliasOfUnaligned(t *testing.T) {
 	m := mustMap(t)(MapRange(f, 100, 2*pageSize, nil))
 	must(t, f.Close())
 	wantBytes(t, "twin", mustMap(t)(m.Alias()).Bytes(), want[100:][:2*pageSize])
+}
+
+// TestMoveUnlockable moves a locked private mapping whose file has become shorter:
+// what can't be loaded can't be locked again, but nothing may be lost.
+func TestMoveUnlockable(t *testing.T) {
+	needLock(t, 2*pageSize)
+	for name, move := range map[string]func(t *testing.T, m *Mapping) *Mapping{
+		"take pages": func(t *testing.T, m *Mapping) *Mapping { return mustMap(t)(m.TakePages()) },
+		"move":       func(t *testing.T, m *Mapping) *Mapping { return mustMap(t)(mustReserve(t, 2*pageSize).Move(0, m)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkLeaks(t)
+			f := makeFile(t, pattern(2*pageSize))
+			m := mustMap(t)(Map(f, &FileConfig{Private: true, Prot: Read | Write, Lock: LockNow}))
+			copy(m.Bytes(), "secret")
+			must(t, f.Truncate(pageSize))
+			before := lockedBytes(t)
+			moved := move(t, m)
+			wantBytes(t, "moved", moved.Bytes()[:6], []byte("secret"))
+			if got := lockedBytes(t); got != before {
+				t.Errorf("%d bytes are locked, before it were %d", got, before)
+			}
+		})
+	}
+}
+
+// TestMoveUndone can't lock the pages again where they should go, since the limit
+// was lowered: they stay where they are.
+func TestMoveUndone(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	becomeUser(t)
+	setLimit(t, rlimitMemlock, uint64(4*pageSize))
+	m := mustMap(t)(Anonymous(2*pageSize, &AnonConfig{Lock: LockNow}))
+	copy(m.Bytes(), "secret")
+	setLimit(t, rlimitMemlock, 0)
+	_, err := m.TakePages()
+	wantError(t, err, "take pages", sys.EPERM)
+	wantBytes(t, "after it failed", m.Bytes()[:6], []byte("secret"))
+	if _, err := m.WriteAt([]byte("S"), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTakePagesDataLimit leaves no room for the empty pages that would remain: all
+// stays as it was.
+func TestTakePagesDataLimit(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	const n = 64 << 20
+	m := mustMap(t)(Anonymous(n, nil))
+	copy(m.Bytes(), "secret")
+	used, err := statusSize("VmData")
+	must(t, err)
+	setLimit(t, syscall.RLIMIT_DATA, used+n/2)
+	_, err = m.TakePages()
+	if e := wantError(t, err, "take pages", sys.ENOMEM); !strings.Contains(e.Error(), "RLIMIT_DATA") {
+		t.Errorf("got error %q, which doesn't say why", e)
+	}
+	wantBytes(t, "after it failed", m.Bytes()[:6], []byte("secret"))
+	if _, err := m.WriteAt([]byte("S"), n-1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRetake fills the hole that a failed move may leave, and leaves alone what is
+// there.
+func TestRetake(t *testing.T) {
+	checkLeaks(t)
+	r := mustReserve(t, 3*pageSize)
+	before := readAreas(t)
+	must(t, sys.Unmap(r.pages.addr+uintptr(pageSize), uintptr(pageSize)))
+	retake(r.pages.at(pageSize, pageSize))
+	wantAreas(t, before, r.pages)
+	m := mustMap(t)(r.Anonymous(0, pageSize, nil))
+	scribble(t, m)
+	before = readAreas(t)
+	retake(m.now.Load().pages)
+	wantAreas(t, before, r.pages)
 }

@@ -22,8 +22,7 @@ func (s Seals) String() string {
 //
 // Source: fcntl(2), F_ADD_SEALS; memfd_create(2).
 func (m *Mapping) Seal(s Seals) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.lock().Unlock()
 	if err := m.seal(s); err != nil {
 		return m.fail("seal", 0, 0, err)
 	}

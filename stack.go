@@ -19,8 +19,18 @@ func (v *view) growDown() {
 }
 
 // takeStack maps the first of n bytes' pages, inaccessible, and the last one,
-// which grows downwards.
-func takeStack(n uintptr, prot Prot, flags sys.Flags) (span, error) {
+// which grows downwards. In between is room that the kernel keeps free, and takeAt.
+func (s *space) takeStack(n uintptr, prot Prot, flags sys.Flags) (span, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stack, err := mapStack(n, prot, flags)
+	if err == nil {
+		s.stacks = append(s.stacks, stack)
+	}
+	return stack, err
+}
+
+func mapStack(n uintptr, prot Prot, flags sys.Flags) (span, error) {
 	page := uintptr(sys.PageSize)
 	low, err := sys.Map(0, n, sys.ProtNone, inaccessible, -1, 0)
 	if err != nil {

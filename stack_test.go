@@ -44,8 +44,8 @@ func TestGrowsDown(t *testing.T) {
 	}
 	stale := m.Bytes()
 	must(t, m.Close())
-	wantStale(t, m, stale, 0)
-	wantStale(t, m, stale, len(stale)-1)
+	wantStale(t, m, stale, 0, ErrClosed)
+	wantStale(t, m, stale, len(stale)-1, ErrClosed)
 }
 
 // TestGrowsDownFar grows by touching far below what is mapped.
@@ -162,5 +162,33 @@ func TestGrowsDownErrors(t *testing.T) {
 	}
 	if m := mustMap(t)(Anonymous(0, &AnonConfig{GrowsDown: true})); m.Len() != 0 {
 		t.Errorf("an empty stack has %d bytes", m.Len())
+	}
+}
+
+// TestGrowsDownGap maps at an address in the gap that a stack may grow into: the
+// stack's Close would destroy it.
+func TestGrowsDownGap(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(stackGap, &AnonConfig{GrowsDown: true}))
+	in := m.now.Load().pages.addr + 16*uintptr(pageSize)
+	_, err := Anonymous(pageSize, &AnonConfig{Addr: in})
+	wantError(t, err, "map", ErrInUse)
+	must(t, m.Close())
+	if n := len(addresses.stacks); n != 0 {
+		t.Errorf("%d stacks are left", n)
+	}
+}
+
+// TestGrowsDownNotYet asks for operations on what hasn't grown yet, and is told why that can't be.
+func TestGrowsDownNotYet(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(Anonymous(8*pageSize, &AnonConfig{GrowsDown: true}))
+	for op, err := range map[string]error{
+		"protect": m.Protect(0, 4*pageSize, Read), "advise": m.Advise(0, 4*pageSize, DontDump),
+		"discard": m.Discard(0, 4*pageSize, DropPages), "prefault": m.Prefault(t.Context(), 0, 4*pageSize, Write),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "as far as it has grown") {
+			t.Errorf("%s: got %v", op, err)
+		}
 	}
 }

@@ -57,7 +57,7 @@ func (c *counts) count(t *testing.T, err error) {
 		c.closed.Add(1)
 	case errors.Is(err, ErrFault) && errors.Is(err, ErrTruncated):
 		c.truncated.Add(1)
-	case errors.Is(err, ErrFault) && errors.Is(err, errNotNow):
+	case errors.Is(err, ErrFault) && errors.Is(err, ErrAgain):
 		c.again.Add(1) // extended before we could look
 	default:
 		t.Errorf("unexpected error: %v", err)

@@ -59,14 +59,20 @@ func (l SyncLevel) String() string {
 // An error of the disk is reported once, to one of the callers who sync the
 // file: after it, what the disk holds is unknown.
 func (m *Mapping) Sync() error {
-	return m.sync("sync", 0, m.Len(), SyncDurable)
+	return m.sync("sync", 0, wholeLen, SyncDurable)
 }
+
+// wholeLen stands for the length that the mapping has when it is looked at.
+const wholeLen = -1
 
 // SyncRange does the same for the pages that hold the range [off, off+n), which
 // need not be aligned, up to the given level.
 //
 // Source: msync(2), mm/msync.c; sync_file_range(2).
 func (m *Mapping) SyncRange(off, n int64, level SyncLevel) error {
+	if n < 0 {
+		return m.fail("sync", off, n, ErrRange)
+	}
 	return m.sync("sync", off, n, level)
 }
 
@@ -83,7 +89,7 @@ func (m *Mapping) sync(op string, off, n int64, level SyncLevel) error {
 			continue // the same, after a move
 		}
 		if err != nil {
-			return m.fail(op, off, n, err)
+			return m.fail(op, off, max(n, 0), err)
 		}
 		return nil
 	}
@@ -91,7 +97,14 @@ func (m *Mapping) sync(op string, off, n int64, level SyncLevel) error {
 
 // syncView syncs what is mapped at the moment, and returns it.
 func (m *Mapping) syncView(off, n int64, level SyncLevel) (*view, error) {
-	v, lo, hi, err := m.pagesOf(off, n)
+	v, err := m.view()
+	if err != nil {
+		return nil, err
+	}
+	if n == wholeLen {
+		n = int64(len(v.data))
+	}
+	lo, hi, err := v.pagesOf(off, n)
 	switch {
 	case err != nil:
 		return nil, err

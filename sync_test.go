@@ -250,6 +250,33 @@ func TestSyncUnderClose(t *testing.T) {
 	}
 }
 
+// TestSyncUnderResize syncs the whole of a mapping whose length changes.
+func TestSyncUnderResize(t *testing.T) {
+	checkLeaks(t)
+	m := mustMap(t)(mustReserve(t, 64*pageSize).Anonymous(0, 64*pageSize, &AnonConfig{Shared: true}))
+	stop := make(chan struct{})
+	var resizing sync.WaitGroup
+	resizing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				must(t, m.Resize(pageSize))
+				must(t, m.Resize(64*pageSize))
+			}
+		}
+	})
+	for range 20000 {
+		if err := m.Sync(); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(stop)
+	resizing.Wait()
+}
+
 func TestSyncLevelString(t *testing.T) {
 	for level, want := range map[SyncLevel]string{
 		SyncDurable: "durable", SyncWritten: "written", SyncStarted: "started",

@@ -217,7 +217,7 @@ func (a *access) result(r conformance.Result, err error) (conformance.Result, er
 		return conformance.Result{}, err
 	case !errors.Is(err, memmap.ErrFault):
 		return conformance.Result{}, fmt.Errorf("an access gave an error that is no fault: %w", err)
-	case errors.Is(err, memmap.ErrClosed), errors.Is(err, memmap.ErrUnmapped):
+	case errors.Is(err, memmap.ErrClosed), errors.Is(err, memmap.ErrMoved), errors.Is(err, memmap.ErrUnmapped):
 		return conformance.Fault("SEGV_MAPERR"), nil
 	case errors.Is(err, memmap.ErrProtected):
 		return a.protected(err)
