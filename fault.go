@@ -24,7 +24,11 @@ import (
 // faults the Go runtime can't turn into panics, and the process dies: sending
 // mapped memory on a channel (ch <- b[i]; copy it to a variable first), the
 // builtin print, C code, and under the race detector atomic operations.
-func Guard(fn func() error, ms ...*Mapping) (err error) {
+func Guard(fn func() error, ms ...*Mapping) error {
+	return guard("guard", fn, ms...)
+}
+
+func guard(op string, fn func() error, ms ...*Mapping) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(old)
@@ -32,7 +36,7 @@ func Guard(fn func() error, ms ...*Mapping) (err error) {
 		if r == nil {
 			return
 		}
-		if err = faultIn(ms, r); err == nil {
+		if err = faultIn(op, ms, r); err == nil {
 			panic(r)
 		}
 	}()
@@ -42,7 +46,7 @@ func Guard(fn func() error, ms ...*Mapping) (err error) {
 // faultIn returns the error for a panic, if it is a fault in the memory of one of
 // the mappings, or where they have been and nothing else is now. A live mapping
 // comes before one that had the same addresses earlier.
-func faultIn(ms []*Mapping, panicked any) error {
+func faultIn(op string, ms []*Mapping, panicked any) error {
 	addr, ok := faultAddr(panicked)
 	if !ok {
 		return nil
@@ -50,12 +54,12 @@ func faultIn(ms []*Mapping, panicked any) error {
 	ms = slices.DeleteFunc(slices.Clone(ms), func(m *Mapping) bool { return m == nil })
 	for _, m := range ms {
 		if v := m.now.Load(); v != nil && v.pages.holds(addr) {
-			return m.faultError("guard", v, int64(addr-v.pages.addr), anyAccess)
+			return m.faultError(op, v, int64(addr-v.pages.addr), anyAccess)
 		}
 	}
 	for _, m := range ms {
 		if p := m.left(addr); p != nil {
-			return m.staleError("guard", int64(addr-p.addr)-p.delta)
+			return m.staleError(op, int64(addr-p.addr)-p.delta)
 		}
 	}
 	return nil

@@ -78,31 +78,54 @@ func TestPrefaultBlocks(t *testing.T) {
 	}
 }
 
-// countdown is a context that ends after it was asked a number of times.
-type countdown struct {
-	context.Context
-	left int
-}
-
-func (c *countdown) Err() error {
-	if c.left--; c.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
+// TestPrefaultCanceled ends the context after some steps. What was loaded stays, and
+// no more is begun.
 func TestPrefaultCanceled(t *testing.T) {
 	checkLeaks(t)
-	for asked := range 3 {
-		m := mustMap(t)(Anonymous(3*prefaultStep, nil))
+	const steps = 12
+	for _, asked := range []int64{0, 1, 3, steps} {
+		m := mustMap(t)(Anonymous(steps*prefaultStep, nil))
 		must(t, m.Advise(0, m.Len(), NoHugePage))
-		err := m.Prefault(&countdown{t.Context(), asked}, 0, m.Len(), Write)
-		wantError(t, err, "prefault", context.Canceled)
-		// What was loaded stays.
-		if got, want := smapsBytes(t, m, "Rss"), int64(asked)*prefaultStep; got != want {
-			t.Errorf("canceled at step %d: got %d bytes loaded, want %d", asked, got, want)
+		ctx, cancel := context.WithCancel(t.Context())
+		if asked == 0 {
+			cancel()
+		}
+		var last int64
+		err := m.PrefaultFunc(ctx, 0, m.Len(), Write, func(loaded int64) {
+			if loaded != last+prefaultStep {
+				t.Errorf("%d bytes are loaded, before it were %d", loaded, last)
+			}
+			if last = loaded; loaded == asked*prefaultStep {
+				cancel()
+			}
+		})
+		cancel()
+		if asked < steps {
+			wantError(t, err, "prefault", context.Canceled)
+		} else {
+			must(t, err)
+		}
+		rss := smapsBytes(t, m, "Rss")
+		if rss != last || last < asked*prefaultStep || last > (asked+maxPrefaulters)*prefaultStep {
+			t.Errorf("canceled after %d steps: %d bytes were reported, and %d are loaded", asked, last, rss)
 		}
 		must(t, m.Close())
+	}
+}
+
+// TestPrefaultFirstError reports the first page that can't be had, whoever finds it.
+func TestPrefaultFirstError(t *testing.T) {
+	checkLeaks(t)
+	const steps = 6
+	m := mustMap(t)(Anonymous(steps*prefaultStep, nil))
+	first := int64(2*prefaultStep + 5*pageSize)
+	for at := first; at < m.Len(); at += prefaultStep {
+		must(t, m.Protect(at, pageSize, None))
+	}
+	for range 20 {
+		if e := wantError(t, m.Prefault(t.Context(), 0, m.Len(), Read), "prefault", ErrProtected); e.Off != first {
+			t.Fatalf("got an error at %d, want %d", e.Off, first)
+		}
 	}
 }
 
