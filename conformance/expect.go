@@ -94,7 +94,9 @@ func (w *Expectation) parseValue(gives ResultKind) (err error) {
 		w.Expr, err = parseExpr(w.Text)
 	case ResultBytes:
 		w.Kind = WantBytes
-		w.Bytes, err = parseBytes(w.Text)
+		if w.Bytes, err = parseBytes(w.Text); err != nil {
+			err = fmt.Errorf("the operation gives bytes, as 'a', 0 or \"text\": %w", err)
+		}
 	case ResultPages:
 		w.Kind = WantPages
 		w.Pages, err = parsePages(w.Text)
@@ -107,17 +109,17 @@ func (w *Expectation) parseValue(gives ResultKind) (err error) {
 	case ResultWord:
 		w.Kind, w.Name = WantWord, w.Text
 		if w.Text != "changed" && w.Text != "same" {
-			err = fmt.Errorf("want changed or same, have %q", w.Text)
+			err = fmt.Errorf("want changed or same, have %s", quote(w.Text))
 		}
 	default:
-		err = fmt.Errorf("%q is no error number or fault, and the operation gives no value", w.Text)
+		err = fmt.Errorf("%s is no error number or fault, and the operation gives no value", quote(w.Text))
 	}
 	return err
 }
 
 func parsePages(s string) (string, error) {
 	if strings.Trim(s, "01?") != "" {
-		return "", fmt.Errorf("bad pages %q, want a 0, 1 or ? for each", s)
+		return "", fmt.Errorf("bad pages %s, want a 0, 1 or ? for each", quote(s))
 	}
 	return s, nil
 }
@@ -126,7 +128,7 @@ func parseVMFlags(s string) ([]string, error) {
 	list := strings.Fields(s)
 	for _, f := range list {
 		if len(f) != 3 || f[0] != '+' && f[0] != '-' {
-			return nil, fmt.Errorf("bad flag %q, want + or - and two letters", f)
+			return nil, fmt.Errorf("bad flag %s, want + or - and two letters", quote(f))
 		}
 	}
 	return list, nil
@@ -137,7 +139,7 @@ func parseAreas(s string) ([]WantArea, error) {
 	for one := range strings.SplitSeq(s, ";") {
 		a, err := parseArea(strings.Fields(one))
 		if err != nil {
-			return nil, fmt.Errorf("area %q: %w", strings.TrimSpace(one), err)
+			return nil, fmt.Errorf("area %s: %w", quote(strings.TrimSpace(one)), err)
 		}
 		list = append(list, a)
 	}
@@ -154,7 +156,7 @@ func parseArea(f []string) (WantArea, error) {
 		return WantArea{}, fmt.Errorf("want PERMS OBJECT LENGTH or hole LENGTH")
 	}
 	if !isPerms(f[0]) {
-		return WantArea{}, fmt.Errorf("bad permissions %q, want for example rw-p", f[0])
+		return WantArea{}, fmt.Errorf("bad permissions %s, want for example rw-p", quote(f[0]))
 	}
 	n, err := parseExpr(f[2])
 	if err != nil {
@@ -171,7 +173,7 @@ func parseArea(f []string) (WantArea, error) {
 func (a *WantArea) parseFile() error {
 	i := strings.LastIndexByte(a.Object, '+')
 	if i <= 0 {
-		return fmt.Errorf("bad object %q, want anon, shm or NAME+OFF", a.Object)
+		return fmt.Errorf("bad object %s, want anon, shm or NAME+OFF", quote(a.Object))
 	}
 	off, err := parseExpr(a.Object[i+1:])
 	a.Object, a.Off = a.Object[:i], off

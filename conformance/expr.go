@@ -119,7 +119,7 @@ func parseExpr(s string) (Expr, error) {
 		}
 		fs, err := parseProduct(rest[:end])
 		if err != nil {
-			return Expr{}, fmt.Errorf("%w in expression %s", err, strconv.Quote(s))
+			return Expr{}, fmt.Errorf("%w in expression %s", err, quote(s))
 		}
 		e.terms = append(e.terms, term{minus, fs})
 		if rest = rest[end:]; rest == "" {
@@ -166,7 +166,7 @@ func parseNumber(s string) (factor, error) {
 	}
 	n, err := strconv.ParseUint(digits, base, 64)
 	if err != nil || n > math.MaxUint64/unit {
-		return factor{}, fmt.Errorf("bad number %s", strconv.Quote(s))
+		return factor{}, fmt.Errorf("bad number %s", quote(s))
 	}
 	return factor{num: n * unit, pages: pages}, nil
 }
@@ -239,13 +239,13 @@ func parseUnit(s string) ([]byte, error) {
 	case strings.HasPrefix(s, `"`):
 		text, err := strconv.Unquote(s)
 		if err != nil {
-			return nil, fmt.Errorf("bad text %s", s)
+			return nil, fmt.Errorf("bad text %s", quote(s))
 		}
 		return []byte(text), nil
 	}
 	n, err := strconv.ParseUint(s, 0, 8)
 	if err != nil {
-		return nil, fmt.Errorf("bad byte %s", strconv.Quote(s))
+		return nil, fmt.Errorf("bad byte %s", quote(s))
 	}
 	return []byte{byte(n)}, nil
 }
@@ -253,7 +253,7 @@ func parseUnit(s string) ([]byte, error) {
 func parseChar(s string) ([]byte, error) {
 	r, multibyte, tail, err := strconv.UnquoteChar(strings.TrimPrefix(s, "'"), '\'')
 	if err != nil || multibyte || tail != "'" {
-		return nil, fmt.Errorf("bad byte %s", s)
+		return nil, fmt.Errorf("bad byte %s", quote(s))
 	}
 	return []byte{byte(r)}, nil
 }

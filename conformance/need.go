@@ -30,7 +30,8 @@ func parseNeed(text string) (Need, error) {
 		n.Below = f[1] == "<"
 		n.Major, n.Minor, err = parseVersion(f[2])
 	default:
-		err = fmt.Errorf("unknown need %q", text)
+		err = fmt.Errorf("unknown need %s, there are: kernel >= X.Y, kernel < X.Y, %s, and with a number %s", quote(text),
+			strings.Join(needWords, ", "), strings.Join(needCounts, ", "))
 	}
 	return n, err
 }
@@ -38,7 +39,7 @@ func parseNeed(text string) (Need, error) {
 func parseCount(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return 0, fmt.Errorf("bad number %q", s)
+		return 0, fmt.Errorf("bad number %s", quote(s))
 	}
 	return int(n), nil
 }
@@ -47,7 +48,7 @@ func parseCount(s string) (int, error) {
 func parseVersion(s string) (major, minor int, err error) {
 	a, b, ok := strings.Cut(s, ".")
 	if !ok {
-		return 0, 0, fmt.Errorf("bad kernel version %q", s)
+		return 0, 0, fmt.Errorf("bad kernel version %s", quote(s))
 	}
 	if major, err = parseCount(a); err != nil {
 		return 0, 0, err

@@ -178,7 +178,7 @@ func (a *Arg) parseFD(text string) error {
 	}
 	e, err := parseExpr(text)
 	if err != nil || len(e.Names()) > 0 {
-		return fmt.Errorf("bad descriptor %q", text)
+		return fmt.Errorf("bad descriptor %s", quote(text))
 	}
 	a.Expr = e
 	return nil
@@ -186,7 +186,7 @@ func (a *Arg) parseFD(text string) error {
 
 func (p param) checkWord(text string) error {
 	if !slices.Contains(p.words, text) {
-		return fmt.Errorf("%q is not one of %s", text, strings.Join(p.words, " "))
+		return fmt.Errorf("%s is not one of %s", quote(text), strings.Join(p.words, " "))
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (p param) checkWord(text string) error {
 func (p param) parseFlags(text string) (Flags, error) {
 	var f Flags
 	if p.one && strings.Contains(text, "|") {
-		return f, fmt.Errorf("%q, want a single one", text)
+		return f, fmt.Errorf("%s, want a single one", quote(text))
 	}
 	for part := range strings.SplitSeq(text, "|") {
 		if slices.Contains(p.words, part) {
@@ -204,16 +204,20 @@ func (p param) parseFlags(text string) (Flags, error) {
 		}
 		n, err := parseNumber(part)
 		if err != nil || n.pages {
-			return Flags{}, fmt.Errorf("unknown flag %q, want 0, a number or one of: %s", part, strings.Join(p.words, " "))
+			return Flags{}, fmt.Errorf("unknown flag %s, want 0, a number or one of: %s", quote(part), strings.Join(p.words, " "))
 		}
 		f.Bits |= n.num
 	}
 	return f, nil
 }
 
+// checkName accepts what a name may be. What stands after -> must stay clear: there ENOMEM is never a name.
 func checkName(s string) error {
-	if !isName(s) {
-		return fmt.Errorf("bad name %q", s)
+	switch {
+	case !isName(s):
+		return fmt.Errorf("bad name %s, want a letter, then letters, digits and _", quote(s))
+	case s == "ok" || s == "changed" || s == "same" || slices.Contains(errnos, s) || slices.Contains(faults, s):
+		return fmt.Errorf("%s is no name, it is a word of expectations", s)
 	}
 	return nil
 }
@@ -222,7 +226,7 @@ func checkName(s string) error {
 func checkFileName(s string) error {
 	bad := strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' })
 	if bad || slices.Contains(strings.Split(s, "/"), "..") {
-		return fmt.Errorf("bad file name %q", s)
+		return fmt.Errorf("bad file name %s", quote(s))
 	}
 	return nil
 }

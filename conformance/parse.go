@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Parse reads one file of cases. name is what errors call the file: they read "name:line: what is wrong".
@@ -27,6 +28,9 @@ func Parse(name string, r io.Reader) (*Section, error) {
 	}
 	if err := lines.Err(); err != nil {
 		p.line++
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("a line of more than %d bytes: is this a file of cases?", bufio.MaxScanTokenSize)
+		}
 		return nil, p.wrap(err)
 	}
 	if err := p.endFile(); err != nil {
@@ -44,7 +48,8 @@ type parser struct {
 	say     []string // narration that waits for its step
 }
 
-func (p *parser) wrap(err error) error { return fmt.Errorf("%s:%d: %w", p.file, p.line, err) }
+// wrap says where an error is. That a file has nothing in it is said of its first line.
+func (p *parser) wrap(err error) error { return fmt.Errorf("%s:%d: %w", p.file, max(p.line, 1), err) }
 
 // current is the case being read.
 func (p *parser) current() *Case {
@@ -54,10 +59,19 @@ func (p *parser) current() *Case {
 	return p.section.Cases[len(p.section.Cases)-1]
 }
 
+// byteOrderMark is what some editors write before the first line of UTF-8.
+const byteOrderMark = "\ufeff"
+
 func (p *parser) parseLine(line string) error {
+	if p.line == 1 {
+		line = strings.TrimPrefix(line, byteOrderMark)
+	}
+	if err := checkText(line); err != nil {
+		return err
+	}
 	line = strings.TrimSpace(line)
-	if line == ">" || strings.HasPrefix(line, "> ") {
-		return p.narrate(strings.TrimSpace(line[1:]))
+	if text, ok := strings.CutPrefix(line, ">"); ok {
+		return p.narrate(text)
 	}
 	if value, ok := strings.CutPrefix(line, "section:"); ok {
 		return p.beginSection(strings.TrimSpace(value))
@@ -77,11 +91,33 @@ func (p *parser) parseLine(line string) error {
 	return p.step(toks)
 }
 
+// checkText refuses what stands in no text: the bytes of a binary file would only make a message unreadable.
+func checkText(line string) error {
+	control := func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }
+	if !utf8.ValidString(line) || strings.ContainsFunc(line, control) {
+		return fmt.Errorf("no text in UTF-8: is this a file of cases? The line is %s", quote(line))
+	}
+	return nil
+}
+
+// quote quotes what stands in a file for a message, shortened.
+func quote(s string) string {
+	const most = 80
+	q := strconv.Quote(s)
+	if utf8.RuneCountInString(q) <= most {
+		return q
+	}
+	return string([]rune(q)[:most]) + "…"
+}
+
 func (p *parser) narrate(text string) error {
-	if p.current() == nil {
+	switch {
+	case text != "" && text[0] != ' ' && text[0] != '\t':
+		return errors.New("want a space after >, which begins narration")
+	case p.current() == nil:
 		return errors.New("narration before the first case")
 	}
-	p.say = append(p.say, text)
+	p.say = append(p.say, strings.TrimSpace(text))
 	return nil
 }
 
@@ -110,7 +146,7 @@ func (p *parser) beginCase(value string) error {
 	case !ok || title == "":
 		return errors.New("want case NAME: WHAT IS SHOWN")
 	case !isCaseName(name):
-		return fmt.Errorf("bad case name %q, want lower case, digits and hyphens", name)
+		return fmt.Errorf("bad case name %s, want lower case, digits and hyphens", quote(name))
 	}
 	for _, c := range p.section.Cases {
 		if c.Name == name {
@@ -138,7 +174,10 @@ func (p *parser) endCase() error {
 }
 
 func (p *parser) endFile() error {
-	if p.section.Title == "" {
+	switch {
+	case p.line == 0:
+		return errors.New("the file is empty, want section: TITLE and cases")
+	case p.section.Title == "":
 		return errors.New("no section line")
 	}
 	if p.current() == nil {
@@ -212,10 +251,16 @@ func (c *Case) setNeeds(value string) error {
 // step parses one step and adds it to the current case.
 func (p *parser) step(toks []string) error {
 	c := p.current()
+	if err := p.checkHeader(toks); err != nil {
+		return err
+	}
 	if c == nil {
 		return errors.New("step before the first case")
 	}
 	s := Step{Line: p.line, Text: strings.Join(toks, " "), Say: p.say, Proc: MainProc}
+	if err := checkArrow(toks); err != nil {
+		return err
+	}
 	toks, want, hasWant := cutWant(toks)
 	toks, err := s.parsePrefixes(toks)
 	if err != nil {
@@ -234,6 +279,37 @@ func (p *parser) step(toks []string) error {
 	}
 	p.say = nil
 	c.Steps = append(c.Steps, s)
+	return nil
+}
+
+// checkHeader finds a misspelt header: it looks like the step of a process, but no operation follows.
+func (p *parser) checkHeader(toks []string) error {
+	name, ok := strings.CutSuffix(toks[0], ":")
+	if !ok || p.scope != nil && p.scope.procs[name] != nil || len(toks) > 2 && toks[2] == "=" {
+		return nil
+	}
+	next := first(toks[1:])
+	if _, ok := operations[next]; ok || isRepeat(next) {
+		return nil
+	}
+	known := []string{"section: TITLE", "case NAME: TITLE"}
+	for _, h := range headers {
+		known = append(known, h.name+":")
+	}
+	return fmt.Errorf("unknown header %s, there are: %s", quote(name+":"), strings.Join(known, ", "))
+}
+
+// checkArrow finds an arrow that is written without blanks around it.
+func checkArrow(toks []string) error {
+	for _, t := range toks {
+		before, after := t, ""
+		if i := strings.IndexAny(t, `'"`); i >= 0 {
+			before, after = t[:i], t[strings.LastIndexAny(t, `'"`):]
+		}
+		if t != "->" && (strings.Contains(before, "->") || strings.Contains(after, "->")) {
+			return fmt.Errorf("want blanks around -> in %s", quote(t))
+		}
+	}
 	return nil
 }
 
@@ -272,8 +348,14 @@ func (s *Step) parsePrefixes(toks []string) ([]string, error) {
 		}
 		s.Var, toks = toks[0], toks[2:]
 	}
+	if next := first(toks); isRepeat(next) || strings.HasSuffix(next, ":") {
+		return nil, fmt.Errorf("%s stands too late, the order is: [repeat N i:] [PROCESS:] [NAME =] OPERATION", quote(next))
+	}
 	return toks, nil
 }
+
+// isRepeat reports whether a word begins the prefix that repeats a step.
+func isRepeat(word string) bool { return word == "repeat" || word == "until" }
 
 // parseRepeat parses "repeat N i:" and "until ERRNO i N:".
 func (s *Step) parseRepeat(toks []string) ([]string, error) {
@@ -295,7 +377,7 @@ func (s *Step) parseRepeat(toks []string) ([]string, error) {
 	}
 	r.Var, limit = strings.TrimSuffix(r.Var, ":"), strings.TrimSuffix(limit, ":")
 	if r.Kind == Until && !slices.Contains(errnos, r.Errno) {
-		return nil, fmt.Errorf("unknown error number %q", r.Errno)
+		return nil, fmt.Errorf("unknown error number %s", quote(r.Errno))
 	}
 	var err error
 	if r.Limit, err = parseExpr(limit); err != nil {
@@ -315,11 +397,11 @@ func (s *Step) parseOperation(toks []string) error {
 	s.Op = first(toks)
 	o, ok := operations[s.Op]
 	if !ok {
-		return fmt.Errorf("unknown operation %q", s.Op)
+		return fmt.Errorf("unknown operation %s", quote(s.Op))
 	}
 	args := toks[1:]
 	if !o.accepts(len(args)) {
-		return fmt.Errorf("%d arguments, want %s", len(args), o.usage(s.Op))
+		return fmt.Errorf("%d arguments, want %s%s", len(args), o.usage(s.Op), hintBlanks(args))
 	}
 	if s.Var != "" && !o.defines {
 		return fmt.Errorf("%s gives nothing that a name could keep", s.Op)
@@ -327,11 +409,23 @@ func (s *Step) parseOperation(toks []string) error {
 	for i, text := range args {
 		a, err := o.params[i].parse(text)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.Op, err)
+			return fmt.Errorf("%s: %w%s", s.Op, err, hintBlanks(args))
 		}
 		s.Args = append(s.Args, a)
 	}
 	return nil
+}
+
+// hintBlanks is what a message adds if an expression seems to be written with blanks.
+func hintBlanks(args []string) string {
+	for i, a := range args {
+		begins := strings.HasPrefix(a, "+") || strings.HasPrefix(a, "*") || a == "-"
+		ends := strings.HasSuffix(a, "+") || strings.HasSuffix(a, "*") || len(a) > 1 && strings.HasSuffix(a, "-")
+		if begins && i > 0 || ends && i < len(args)-1 {
+			return " (no blanks inside expressions: m+1p)"
+		}
+	}
+	return ""
 }
 
 // tokens splits a line at blanks, keeps quoted bytes and texts whole, and drops a comment.
@@ -357,7 +451,7 @@ func tokenEnd(s string) (int, error) {
 		case '\'', '"':
 			q, err := strconv.QuotedPrefix(s[i:])
 			if err != nil {
-				return 0, fmt.Errorf("bad quotes in %q", s[i:])
+				return 0, fmt.Errorf("bad quotes in %s", quote(s[i:]))
 			}
 			i += len(q)
 		default:

@@ -114,7 +114,7 @@ func TestParseSteps(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	const head = "section: s\ncase c: what\n"
 	tests := []struct{ text, want string }{
-		{"", "t:0: no section line"},
+		{"", "t:1: the file is empty"},
 		{"section: s\n", "t:1: no cases"},
 		{"section:\n", "t:1: section without a title"},
 		{"section: a\nsection: b\n", "t:2: second section line"},
@@ -159,17 +159,39 @@ func TestParseErrors(t *testing.T) {
 		{head + "1x: exit\n", `t:3: process: bad name "1x"`},
 		{head + "kid: exit\n", "t:3: unknown process kid"},
 		{head + "fork main\n", "t:3: second process main"},
-		{head + "fork kid\nkid: exit\nkid: exit\n", "t:5: unknown process kid"},
+		{head + "fork kid\nkid: exit\nkid: exit\n", "t:5: process kid has ended on line 4"},
 		{head + "fork kid -> ENOMEM\nkid: exit\n", "t:4: unknown process kid"},
 		{head + "munmap m 1p\n", "t:3: unknown name m"},
 		{head + "m = mmap 0 1p r private|anon - 0 -> EINVAL\nmunmap m 1p\n", "t:4: unknown name m"},
 		{head + "fork kid\nm = mmap 0 1p r private|anon - 0\nkid: munmap m 1p\n", "t:5: unknown name m"},
 		{head + "f = file x 1\nspawn kid\nkid: close f\n", "t:5: f is no descriptor of process kid"},
 		{head + "f = file x 1\nmunmap f 1p\n", "t:4: f is a descriptor, want an address"},
-		{head + "m = mmap 0 1p r private|anon - 0\nclose m\n", "t:4: m is no descriptor"},
-		{head + "m = mmap 0 1p r private|anon - 0\nload m -> n\n", `t:4: bad byte "n"`},
+		{head + "m = mmap 0 1p r private|anon - 0\nclose m\n", "t:4: m is an address, want a descriptor"},
+		{head + "m = mmap 0 1p r private|anon - 0\nload m -> n\n", `t:4: the operation gives bytes, as 'a', 0 or "text": bad byte "n"`},
 		{head + "mmap 0 1p r private|anon - 0 -> n\n", "t:3: unknown name n"},
 		{head + "pipe r r\n", "t:3: r is already the name of something else"},
+		{head + "rules: 1\nexit\n", `t:3: unknown header "rules:", there are: section: TITLE, case NAME: TITLE, rule:, source:, needs:`},
+		{"section: s\nCase: c\n", `t:2: unknown header "Case:"`},
+		{head + "exit\nrules: 1\n", `t:4: unknown header "rules:"`},
+		{head + "needs: luck\nexit\n", `t:3: needs: unknown need "luck", there are: kernel >= X.Y, kernel < X.Y, root, user,`},
+		{head + ">no space\nexit\n", "t:3: want a space after >"},
+		{head + "exit\nexit\n", "t:4: process main has ended on line 3"},
+		{head + "ENOMEM = mmap 0 1p r private|anon - 0\n", "t:3: ENOMEM is no name"},
+		{head + "ok = mmap 0 1p r private|anon - 0\n", "t:3: ok is no name"},
+		{head + "fork KILLED\n", "t:3: fork: NAME: KILLED is no name"},
+		{head + "pipe r same\n", "t:3: pipe: W: same is no name"},
+		{head + "repeat 3 changed: munlockall\n", "t:3: changed is no name"},
+		{head + "fork kid\nkid: repeat 3 i: munlockall\n", `t:4: "repeat" stands too late, the order is: [repeat N i:] [PROCESS:]`},
+		{head + "fork kid\nm = kid: mmap 0 1p r private|anon - 0\n", `t:4: "kid:" stands too late`},
+		{head + "m = until ENOMEM i 3: mmap 0 1p r private|anon - 0\n", `t:3: "until" stands too late`},
+		{head + "load 0 + 1\n", "t:3: 3 arguments, want load ADDR [LEN] (no blanks inside expressions"},
+		{head + "load 0 - 1\n", "t:3: 3 arguments, want load ADDR [LEN] (no blanks inside expressions"},
+		{head + "load 0 +1\n", `t:3: load: LEN: missing number or name in expression "+1" (no blanks inside expressions`},
+		{head + "load 0+ 1\n", `t:3: load: ADDR: missing number or name in expression "0+" (no blanks inside expressions`},
+		{head + "load 0->1\n", `t:3: want blanks around -> in "0->1"`},
+		{head + "store 0 'a'->ok\n", `t:3: want blanks around -> in "'a'->ok"`},
+		{head + "\x7fELF\x01\x01\x00" + strings.Repeat("\x00", 100) + "\n", `t:3: no text in UTF-8: is this a file of cases? The line is "\x7fELF\x01`},
+		{head + "\xff\n", `t:3: no text in UTF-8`},
 		{head + "exit ->\n", "t:3: nothing after ->"},
 		{head + "exit -> EWHAT\n", `t:3: "EWHAT" is no error number or fault`},
 		{head + "repeat 3 i munlockall\n", "t:3: want repeat N i: STEP"},
@@ -180,7 +202,7 @@ func TestParseErrors(t *testing.T) {
 		{head + "until ENOMEM i 3: munlockall -> ok\n", "t:3: until says itself how the step ends"},
 		{head + "until ENOMEM i 3: munlockall\ni = mmap 0 1p r private|anon - 0\n", "t:4: i is already the name"},
 		{head + "m = mmap 0 1p r private|anon - 0\nrepeat 3 m: munlockall\n", "t:4: counter m is also the name"},
-		{head + strings.Repeat("x", 1<<17), "t:3: bufio.Scanner: token too long"},
+		{head + strings.Repeat("x", 1<<17), "t:3: a line of more than 65536 bytes"},
 	}
 	for _, tt := range tests {
 		s, err := Parse("t", strings.NewReader(tt.text))
@@ -188,6 +210,8 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%.100q: got %+v, want an error", tt.text, s)
 		} else if !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%.100q: got error %q, want %q", tt.text, err, tt.want)
+		} else if len(err.Error()) > 400 {
+			t.Errorf("%.100q: the message is %d bytes long", tt.text, len(err.Error()))
 		}
 	}
 }
@@ -204,12 +228,24 @@ func TestParseAccepts(t *testing.T) {
 		"fork a\na: fork b\nb: exit\na: exit",                         // children of children
 		"madvise 0 1p 0x7f -> EINVAL\nmseal 0 1p 1 -> EINVAL",         // numbers as flags
 		"f = open /dev/zero rdonly\ng = open . rdonly|directory",      // names outside, and the directory itself
-		"\tmunlockall\t# tabs",
+		"\tmunlockall\t# tabs\r",                                      // and the line ends of other systems
+		"store 0 \"a->b\" -> ok\nstore 0 'a' # a->b",                  // an arrow in quotes and in a comment
 		"munlockall -> ok#comment",
 	} {
 		if _, err := Parse("t", strings.NewReader(head+text+"\n")); err != nil {
 			t.Errorf("%q: got error %v", text, err)
 		}
+	}
+}
+
+// TestParseByteOrderMark has a file of an editor that marks UTF-8.
+func TestParseByteOrderMark(t *testing.T) {
+	if s := mustParse(t, byteOrderMark+example); s.Cases[0].Line != 4 {
+		t.Errorf("got line %d, want 4", s.Cases[0].Line)
+	}
+	text := strings.Replace(example, "section", byteOrderMark+"section", 1)
+	if _, err := Parse("t", strings.NewReader(text)); err == nil {
+		t.Error("a mark on the second line: want an error")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // what each of them has kept under a name. It finds misspelt names before anything runs.
 type scope struct {
 	procs    map[string]names
+	ended    map[string]int  // processes that have ended, by the line of their exit
 	counters map[string]bool // of until, which stay known after their step
 }
 
@@ -17,12 +18,15 @@ type scope struct {
 type names map[string]ArgKind
 
 func newScope() *scope {
-	return &scope{procs: map[string]names{MainProc: {}}, counters: map[string]bool{}}
+	return &scope{procs: map[string]names{MainProc: {}}, ended: map[string]int{}, counters: map[string]bool{}}
 }
 
 // check reports what the step uses but nobody made, and records what it makes.
 func (sc *scope) check(s *Step) error {
 	known, ok := sc.procs[s.Proc]
+	if line := sc.ended[s.Proc]; !ok && line != 0 {
+		return fmt.Errorf("process %s has ended on line %d", s.Proc, line)
+	}
 	if !ok {
 		return fmt.Errorf("unknown process %s", s.Proc)
 	}
@@ -60,6 +64,9 @@ func (sc *scope) checkRepeat(s *Step, known names) error {
 
 func (sc *scope) checkUses(s *Step, known names) error {
 	for _, a := range s.Args {
+		if a.Kind == ArgFD && a.Name != "" && known[a.Name] == ArgExpr {
+			return fmt.Errorf("%s is an address, want a descriptor", a.Name)
+		}
 		if a.Kind == ArgFD && a.Name != "" && known[a.Name] != ArgFD {
 			return fmt.Errorf("%s is no descriptor of process %s", a.Name, s.Proc)
 		}
@@ -101,6 +108,7 @@ func (sc *scope) record(s *Step, known names) error {
 		return sc.begin(s.Args[0].Name, names{})
 	case "exit":
 		delete(sc.procs, s.Proc)
+		sc.ended[s.Proc] = s.Line
 	case "pipe":
 		return sc.keep(known, ArgFD, s.Args[0].Name, s.Args[1].Name)
 	}
