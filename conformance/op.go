@@ -20,6 +20,7 @@ type operation struct {
 	optional int        // so many of the last params may be missing
 	gives    ResultKind // on success
 	defines  bool       // "NAME =" may stand before it
+	fails    failing
 }
 
 // The vocabularies of the sets of flags.
@@ -65,6 +66,7 @@ func op(params ...param) operation { return operation{params: params} }
 func (o operation) opt(n int) operation              { o.optional = n; return o }
 func (o operation) giving(kind ResultKind) operation { o.gives = kind; return o }
 func (o operation) defining(k ResultKind) operation  { o.gives, o.defines = k, true; return o }
+func (o operation) failing(how failing) operation    { o.fails = how; return o }
 func (o operation) accepts(n int) bool               { return len(o.params)-o.optional <= n && n <= len(o.params) }
 
 // operations is the whole language: what the parser accepts and runners must know.
@@ -105,21 +107,21 @@ var operations = map[string]operation{
 	"munlockall":       op(),
 	"remap_file_pages": op(pAddr, expr("SIZE"), pProt, expr("PGOFF"), flags("FLAGS", remapFlags)),
 	"mseal":            op(pAddr, pLen, flags("FLAGS", nil)),
-	"load":             op(pAddr, pLen).opt(1).giving(ResultBytes),
-	"store":            op(pAddr, param{name: "BYTES", kind: ArgBytes}),
-	"execute":          op(pAddr),
+	"load":             op(pAddr, pLen).opt(1).giving(ResultBytes).failing(byFault),
+	"store":            op(pAddr, param{name: "BYTES", kind: ArgBytes}).failing(byFault),
+	"execute":          op(pAddr).failing(byFault),
 
 	// Looking.
-	"areas":   op(pAddr, pLen).giving(ResultAreas),
-	"present": op(pAddr, pLen).giving(ResultPages),
-	"vmflags": op(pAddr).giving(ResultFlags),
+	"areas":   op(pAddr, pLen).giving(ResultAreas).failing(never),
+	"present": op(pAddr, pLen).giving(ResultPages).failing(never),
+	"vmflags": op(pAddr).giving(ResultFlags).failing(never),
 
 	// Processes.
 	"fork":         op(pProc),
-	"spawn":        op(pProc),
-	"exit":         op(),
+	"spawn":        op(pProc).failing(never),
+	"exit":         op().failing(never),
 	"rlimit":       op(oneWord("WHICH", limits...), expr("SIZE")),
-	"unprivileged": op(),
+	"unprivileged": op().failing(never),
 }
 
 // usage writes the operation as LANGUAGE.md does.

@@ -274,6 +274,9 @@ func (p *parser) step(toks []string) error {
 			return err
 		}
 	}
+	if err := s.checkPossible(); err != nil {
+		return err
+	}
 	if err := p.scope.check(&s); err != nil {
 		return err
 	}

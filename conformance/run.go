@@ -89,7 +89,7 @@ func runCase(ctx context.Context, c *Case, r Runner, env *Env) (o Outcome) {
 		return o
 	}
 	defer func() { o.Err = errors.Join(o.Err, session.Close()) }()
-	p := play{ctx: ctx, session: session, counters: map[string]uint64{}}
+	p := play{ctx: ctx, session: session, counters: map[string]uint64{}, lost: map[string]bool{}}
 	if p.page, err = session.Eval(MainProc, onePage); err != nil {
 		o.Err = fmt.Errorf("page size: %w", err)
 		return o
@@ -115,6 +115,7 @@ type play struct {
 	session  Session
 	page     uint64            // bytes
 	counters map[string]uint64 // of the step being repeated, and of finished until steps
+	lost     map[string]bool   // counters of until steps that were not expressed
 }
 
 // step does one step as often as its prefix says.
@@ -132,6 +133,12 @@ func (p *play) times(s *Step) Answer {
 	n, err := p.eval(s, s.Repeat.Limit)
 	if err != nil {
 		return stopped(s, err)
+	}
+	if n == 0 && slices.ContainsFunc(s.Repeat.Limit.Names(), func(name string) bool { return p.lost[name] }) {
+		return stopped(s, fmt.Errorf("%w: it is unknown how often", ErrNotExpressible))
+	}
+	if n == 0 {
+		return Answer{Step: s, Status: Differs, Got: "done 0 times, so nothing was checked"}
 	}
 	defer delete(p.counters, s.Repeat.Var)
 	a := Answer{Step: s, Status: Met, Got: "ok"}
@@ -163,8 +170,9 @@ func (p *play) until(s *Step) Answer {
 		if i == limit {
 			break
 		}
-		r, err := p.session.Do(s.bind(p.counters))
+		r, err := p.do(s.bind(p.counters))
 		if err != nil {
+			p.lost[s.Repeat.Var] = true
 			return stopped(s, err)
 		}
 		if r.Kind == ResultErrno || r.Kind == ResultFault {
@@ -191,7 +199,7 @@ func (p *play) once(s *Step) Answer {
 	if err != nil {
 		return stopped(s, err)
 	}
-	r, err := p.session.Do(bound)
+	r, err := p.do(bound)
 	if err != nil {
 		return stopped(s, err)
 	}
@@ -204,6 +212,22 @@ func (p *play) once(s *Step) Answer {
 	}
 	a.Got = want.describe(r, p.page)
 	return a
+}
+
+// do has the session do a single step. What a new file is filled with is known only now, if names stand in it: a
+// runner is kept from work that takes hours, in which nobody could stop it.
+func (p *play) do(s *Step) (Result, error) {
+	if s.fills() {
+		if n, err := p.eval(s, s.Args[1].Expr); err == nil && n > maxFile {
+			return Result{}, tooLong(s.Args[1].Text)
+		}
+	}
+	if s.fillsWithBytes() {
+		if n, err := p.eval(s, s.Args[2].Bytes.Times); err == nil && n == 0 {
+			return Result{}, errNoFill
+		}
+	}
+	return p.session.Do(s)
 }
 
 func (p *play) eval(s *Step, e Expr) (uint64, error) {

@@ -142,7 +142,7 @@ func TestWrongValues(t *testing.T) {
 	const head = "f = file data 6000 'a'\nm = mmap 0 3p r|w shared f 0\nstore m 'b'\n"
 	tests := []struct{ step, got string }{
 		{"load m -> 'a'", "'b'"},
-		{"load m 3 -> \"ba\"", `"baa"`},
+		{"load m 3 -> \"bab\"", `"baa"`},
 		{"load m+2p -> SEGV_MAPERR", "BUS_ADRERR"},
 		{"load m+2p -> 0", "BUS_ADRERR"},
 		{"load m -> SEGV_ACCERR", "'b'"},
