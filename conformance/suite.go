@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 )
@@ -17,21 +18,30 @@ func Suite() ([]*Section, error) {
 		return nil, err
 	}
 	var sections []*Section
-	seen := map[string]*Case{}
 	for _, name := range files {
 		s, err := parseEmbedded(name)
 		if err != nil {
 			return nil, err
 		}
+		sections = append(sections, s)
+	}
+	return sections, CheckNames(sections)
+}
+
+// CheckNames reports cases of one name in sections that are to run together. [Parse] does so for a single file.
+func CheckNames(sections []*Section) error {
+	var errs []error
+	seen := map[string]*Case{}
+	for _, s := range sections {
 		for _, c := range s.Cases {
 			if other := seen[c.Name]; other != nil {
-				return nil, fmt.Errorf("%s:%d: second case %s, the first is %s:%d", c.File, c.Line, c.Name, other.File, other.Line)
+				errs = append(errs, fmt.Errorf("%s:%d: second case %s, the first is at %s:%d", c.File, c.Line, c.Name, other.File, other.Line))
+				break // one a file is enough: it may be a copy
 			}
 			seen[c.Name] = c
 		}
-		sections = append(sections, s)
 	}
-	return sections, nil
+	return errors.Join(errs...)
 }
 
 func parseEmbedded(name string) (*Section, error) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -51,6 +52,35 @@ func readRules(t *testing.T) []int {
 		t.Errorf("found %d rules, want at least 72", len(rules))
 	}
 	return rules
+}
+
+func TestCheckNames(t *testing.T) {
+	parse := func(file, names string) *Section {
+		text := "section: s\n"
+		for name := range strings.FieldsSeq(names) {
+			text += "case " + name + ": what\nmunlockall\n"
+		}
+		s, err := Parse(file, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := parse("a.txt", "x y"), parse("b.txt", "z y x")
+	if err := CheckNames([]*Section{a, parse("c.txt", "z")}); err != nil {
+		t.Errorf("different names: got error %v", err)
+	}
+	for _, tt := range []struct {
+		sections []*Section
+		want     string
+	}{
+		{[]*Section{a, b}, "b.txt:4: second case y, the first is at a.txt:4"},
+		{[]*Section{a, a}, "a.txt:2: second case x, the first is at a.txt:2"},
+	} {
+		if err := CheckNames(tt.sections); err == nil || err.Error() != tt.want {
+			t.Errorf("got error %v, want %s", err, tt.want)
+		}
+	}
 }
 
 // TestSuiteIsDocumented checks that each case says what it checks and where that is from.

@@ -134,6 +134,9 @@ func (w *worker) pieces(s span) ([]piece, error) {
 	var list []piece
 	for at := s.Lo; at < s.Hi; {
 		p, err := w.pieceAt(span{at, s.Hi})
+		if err != nil && list != nil {
+			return nil, refuse("the range reaches beyond every mapping of the case")
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -260,3 +260,19 @@ func TestWorkerDies(t *testing.T) {
 		t.Errorf("got children %v, had %v", after, before)
 	}
 }
+
+// TestReasonOfRange has ranges that no mapping covers, and why the library can say nothing of them.
+func TestReasonOfRange(t *testing.T) {
+	const head = "m = mmap 0 2p r|w private|anon - 0\n"
+	tests := []struct{ step, want string }{
+		{"mprotect m 1T r", "the range reaches beyond every mapping of the case"},
+		{"mprotect 4096 1p r -> ENOMEM", "no mapping of the case ever lay at the address"},
+	}
+	r, env := newRunner(t), newEnv(t)
+	for _, tt := range tests {
+		o := run(t, r, env, parse(t, head+tt.step))
+		if a := o.Answers[1]; a.Status != conformance.NotExpressed || !strings.HasSuffix(a.Err.Error(), tt.want) {
+			t.Errorf("%s: got %v, %v, want the reason: %s", tt.step, a.Status, a.Err, tt.want)
+		}
+	}
+}
