@@ -1,11 +1,12 @@
 // Memmap shows what memory mappings do, on the system that it runs on.
 //
-//	memmap tour [--cases PATH]... [--runner NAME]... [--json | --list | --verbose] [SECTION...]
+//	memmap tour [--cases PATH]... [--runner NAME]... [--json | --list | --verbose] [SECTION | CASE]...
 //
 // Tour runs the conformance cases of chapter 49, Memory Mappings, and shows section by section what was done and what
 // each runner answered. A runner carries out a case in its own way: kernel by raw system calls, memmap through
 // the exported API of package memmap.
-// SECTION selects by number, as in 49.4 or 49.4.3, or by the beginning of a file's name, as in 49.08 or mremap.
+// SECTION selects by number, as in 49.4 or 49.4.3, or by the beginning of a file's name, as in 49.08 or mremap. CASE is
+// the name of a case, all of whose steps are shown then.
 //
 //	--cases PATH   run case files from anywhere: a file, or all *.txt in a directory
 //	--runner NAME  use only this runner

@@ -4,7 +4,8 @@ const tourHelp = `Tour runs the conformance cases section by section, with every
 on this system, and shows what was done and what each runner answered.
 
 SECTION selects by number (49.4, 49.04, 49.4.3) or by the beginning of a file's
-name (49.04-file, mremap). Without one, all sections run.
+name (49.04-file, mremap). CASE is a case's name, and shows all its steps; --list
+lists them. Without either, all sections run.
 
 The language of the cases is documented in conformance/LANGUAGE.md. With --cases,
 files written in it run from anywhere.

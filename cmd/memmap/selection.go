@@ -18,6 +18,7 @@ type group struct {
 	section *conformance.Section
 	part    string // the part's title, "" if the section has no parts
 	cases   []*conformance.Case
+	named   map[*conformance.Case]bool // those that were asked for by their names
 }
 
 // title is what the heading says.
@@ -115,22 +116,50 @@ func splitSection(s *conformance.Section) []*group {
 	return slices.DeleteFunc(groups, func(g *group) bool { return len(g.cases) == 0 })
 }
 
-// selectGroups returns the groups that the arguments name, in the order of the chapter; all if there are none.
+// selectGroups returns what the arguments name, in the order of the chapter; all if there are none. A group of which
+// only cases are named has no others.
 func selectGroups(groups []*group, args []string) ([]*group, error) {
 	if len(args) == 0 {
 		return groups, nil
 	}
-	chosen := map[*group]bool{}
+	chosen, named := map[*group]bool{}, map[*conformance.Case]bool{}
 	for _, arg := range args {
-		found := findGroups(groups, arg)
-		if len(found) == 0 {
-			return nil, fmt.Errorf("no section %q, there are:\n%s", arg, strings.Join(titles(groups), "\n"))
+		found, c := findGroups(groups, arg), findCase(groups, arg)
+		if len(found) == 0 && c == nil {
+			return nil, fmt.Errorf("no section or case %q, there are these sections, and --list lists the cases:\n%s",
+				arg, strings.Join(titles(groups), "\n"))
 		}
 		for _, g := range found {
 			chosen[g] = true
 		}
+		if len(found) == 0 {
+			named[c] = true
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return !chosen[g] }), nil
+	var selected []*group
+	for _, g := range groups {
+		s := *g
+		s.named = named
+		if !chosen[g] {
+			s.cases = slices.DeleteFunc(slices.Clone(g.cases), func(c *conformance.Case) bool { return !named[c] })
+		}
+		if len(s.cases) > 0 {
+			selected = append(selected, &s)
+		}
+	}
+	return selected, nil
+}
+
+// findCase finds a case by its name, or returns nil.
+func findCase(groups []*group, name string) *conformance.Case {
+	for _, g := range groups {
+		for _, c := range g.cases {
+			if c.Name == name {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
 // findGroups finds what one argument names: by number if it is one, otherwise by the beginning of the file's name.
@@ -198,13 +227,19 @@ func titles(groups []*group) []string {
 	return list
 }
 
-// guided picks the cases that are shown step by step: the first ones with narration that run here.
+// guided picks the cases that are shown step by step: those that were asked for, otherwise the first ones with
+// narration that run here.
 func (g *group) guided(env *conformance.Env) map[*conformance.Case]bool {
 	most := 2
 	if g.part != "" {
 		most = 1
 	}
 	picked := map[*conformance.Case]bool{}
+	for _, c := range g.cases {
+		if g.named[c] {
+			picked[c] = true
+		}
+	}
 	for _, c := range g.cases {
 		if len(picked) < most && isNarrated(c) && env.Unmet(c) == "" {
 			picked[c] = true

@@ -53,6 +53,54 @@ func TestSelectGroups(t *testing.T) {
 	}
 }
 
+// TestSelectCases names cases, alone and beside sections.
+func TestSelectCases(t *testing.T) {
+	groups := suiteGroups(t)
+	tests := []struct {
+		args  string
+		want  []string // numbers of the groups
+		cases []int    // how many in each
+		named int      // how many of them all by name
+	}{
+		{"tail-reads-zero", []string{"49.4.3"}, []int{1}, 1},
+		{"tail-reads-zero unmap-middle memory-mapped-io", []string{"49.3", "49.4.2", "49.4.3"}, []int{1, 1, 1}, 3},
+		{"tail-reads-zero tail-reads-zero", []string{"49.4.3"}, []int{1}, 1},
+		{"49.4.3 tail-reads-zero", []string{"49.4.3"}, []int{casesIn(groups, "49.4.3")}, 1},
+	}
+	for _, tt := range tests {
+		found, err := selectGroups(groups, strings.Fields(tt.args))
+		if err != nil {
+			t.Errorf("%s: %v", tt.args, err)
+			continue
+		}
+		var got []string
+		var cases []int
+		named := 0
+		for _, g := range found {
+			got, cases = append(got, number(g.title())), append(cases, len(g.cases))
+			for _, c := range g.cases {
+				if g.named[c] {
+					named++
+				}
+			}
+		}
+		if !slices.Equal(got, tt.want) || !slices.Equal(cases, tt.cases) || named != tt.named {
+			t.Errorf("%s: got groups %q with %d cases, %d named; want %q with %d, %d named",
+				tt.args, got, cases, named, tt.want, tt.cases, tt.named)
+		}
+	}
+}
+
+// casesIn is how many cases the group of a number has.
+func casesIn(groups []*group, want string) int {
+	for _, g := range groups {
+		if number(g.title()) == want {
+			return len(g.cases)
+		}
+	}
+	return 0
+}
+
 func TestSelectGroupsUnknown(t *testing.T) {
 	groups := suiteGroups(t)
 	for _, arg := range []string{"49.12", "49.4.5", "50", "49.4.3.1", "chapter", "-"} {

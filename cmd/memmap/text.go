@@ -112,11 +112,11 @@ func (t *textReport) result(r *result) error {
 	return t.w.Flush()
 }
 
-// oneLine writes each runner's verdict and the case's title.
+// oneLine writes each runner's verdict, and the case's name and title.
 func (t *textReport) oneLine(r *result) {
 	t.begin(line)
 	if reason := r.skipped(); reason != "" {
-		t.printf("  %s %s %s\n", t.style.dim(pad("skipped", t.verdictWidth())), r.c.Title, t.style.dim("("+reason+")"))
+		t.printf("  %s %s: %s %s\n", t.style.dim(pad("skipped", t.verdictWidth())), r.c.Name, r.c.Title, t.style.dim("("+reason+")"))
 		return
 	}
 	var partial []string
@@ -128,7 +128,7 @@ func (t *textReport) oneLine(r *result) {
 			partial = append(partial, fmt.Sprintf("%s %d of %d steps", k.name, n.Agreed, len(r.c.Steps)))
 		}
 	}
-	t.printf("%s", r.c.Title)
+	t.printf("%s: %s", r.c.Name, r.c.Title)
 	if partial != nil {
 		t.printf(" %s", t.style.dim("("+strings.Join(partial, ", ")+")"))
 	}

@@ -24,7 +24,7 @@ type tour struct {
 func newTourCommand(io stdio, runners []runnerKind) *cobra.Command {
 	t := &tour{stdio: io, all: runners}
 	c := &cobra.Command{
-		Use:   "tour [SECTION...]",
+		Use:   "tour [SECTION | CASE]...",
 		Short: "Run the conformance cases of each section and show what was answered",
 		Long:  tourHelp,
 		RunE:  func(c *cobra.Command, args []string) error { return t.run(c.Context(), args) },
