@@ -11,7 +11,8 @@ var legend = []string{
 	`that the byte at m must be an a. Names as ENOMEM are errors of a call; SEGV_... and BUS_... are faults,`,
 	`which end a program that isn't prepared. Areas are written as rw-p (private) or rw-s (shared), what lies`,
 	`behind them, and their length. Each section goes through one or two cases step by step, --verbose`,
-	`through all.`,
+	`through all. What runners said of the other cases stands in a line each; (memmap 3 of 5 steps) there says`,
+	`that memmap can express only three of the case's five steps.`,
 }
 
 // A part is a numbered part of a section. It goes from its first case to the next part.

@@ -6,13 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// tableOf writes the summary's sections as lines of a table, with a line for all of them at the end.
+// tableOf writes the summary's sections as lines of a table, with a line for all of them at the end. The signs are
+// those of the legend, so that the table stays narrow however many runners there are.
 func tableOf(s *summary) []string {
 	over := []string{"", "", "", "", ""}
 	head := []string{"section", "cases", "passed", "failed", "skipped"}
 	for _, r := range s.all.Runners {
-		over = append(over, r.Runner+":", "")
-		head = append(head, "agreed", "not expressed")
+		over = append(over, r.Runner+":", "", "")
+		head = append(head, marks[agree], marks[mismatch], marks[notExpressed])
 	}
 	rows := [][]string{over, head}
 	for _, t := range s.sections {
@@ -29,7 +30,7 @@ func (t *tally) row(name string) []string {
 		cells = append(cells, strconv.Itoa(n))
 	}
 	for _, r := range t.Runners {
-		cells = append(cells, strconv.Itoa(r.Agreed), strconv.Itoa(r.NotExpressed))
+		cells = append(cells, strconv.Itoa(r.Agreed), strconv.Itoa(r.Mismatched+r.Failed), strconv.Itoa(r.NotExpressed))
 	}
 	return cells
 }

@@ -152,7 +152,7 @@ func (t *textReport) end(s *summary) error {
 	t.heading("What came out", "═")
 	t.printf("\n")
 	t.lines("", tableOf(s)...)
-	t.printf("\n")
+	t.printf("\nThe signs count steps. A case ends for a runner with its first %s.\n", marks[mismatch])
 	for _, reason := range slices.Sorted(maps.Keys(s.reasons)) {
 		t.printf("%d skipped: %s\n", s.reasons[reason], reason)
 	}
