@@ -167,6 +167,28 @@ func TestChapter(t *testing.T) {
 	}
 }
 
+// TestLegend checks that the steps that the legend explains are steps.
+func TestLegend(t *testing.T) {
+	text, steps := "section: s\ncase c: what\n", 0
+	for _, line := range legend[slices.IndexFunc(legend, func(l string) bool { return strings.HasPrefix(l, "How to") }):] {
+		if utf8.RuneCountInString(line) > 108 {
+			t.Errorf("%q: longer than 108 characters", line)
+		}
+		if step, _, _ := strings.Cut(strings.TrimPrefix(line, "  "), "  "); strings.HasPrefix(line, "  ") && step != "" {
+			text += step + "\n"
+			steps++
+		}
+	}
+	text = strings.Replace(text, "kid:", "fork kid\nkid:", 1)
+	s, err := conformance.Parse("legend", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.Cases[0].Steps); got != steps+1 || steps < 9 {
+		t.Errorf("got %d steps out of %d lines and fork", got, steps)
+	}
+}
+
 func TestNumber(t *testing.T) {
 	tests := map[string]string{
 		"49.4 File Mappings": "49.4",
