@@ -8,7 +8,7 @@
 // SECTION selects by number, as in 49.4 or 49.4.3, or by the beginning of a file's name, as in 49.08 or mremap. CASE is
 // the name of a case, all of whose steps are shown then.
 //
-//	--cases PATH   run case files from anywhere: a file, or all *.txt in a directory
+//	--cases PATH   run case files from anywhere: a file, all *.txt in a directory, or - for standard input
 //	--runner NAME  use only this runner
 //	--json         write one JSON object a line
 //	--list         list sections and cases, and run nothing
@@ -17,7 +17,8 @@
 // # Exit status
 //
 // It is 0 if all answers agree with the cases and at least one case ran; 1 if an answer disagrees, no case ran or the
-// run itself failed; 2 if the command line or a case file can't be understood.
+// run itself failed; 2 if the command line or a case file can't be understood. If the reader of a pipe is gone, it is
+// that of a program that SIGPIPE ends: 141.
 //
 // # JSON
 //

@@ -17,6 +17,7 @@ Exit status:
   0  all answers agree with the cases, and at least one case ran
   1  an answer disagrees, no case ran, or the run failed
   2  the command line or a case file can't be understood
+  141, as for any program, if the reader of a pipe is gone
 
 With --json every line of output is one object. Its "type" says which:
 

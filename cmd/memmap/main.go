@@ -22,8 +22,10 @@ const (
 
 func main() {
 	library.WorkerMain()
+	surviveBrokenPipe()
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
 	code := run(ctx, os.Args[1:], stdio{
+		in:     os.Stdin,
 		out:    os.Stdout,
 		err:    os.Stderr,
 		colour: wantsColour(os.Stdout, os.Getenv),
@@ -32,17 +34,35 @@ func main() {
 	os.Exit(code)
 }
 
-// A stdio is where a command writes: data to out, diagnostics to err.
+// A stdio is where a command reads, and where it writes: data to out, diagnostics to err.
 type stdio struct {
+	in       io.Reader
 	out, err io.Writer
 	colour   bool
 }
 
-// run carries out a command line and returns what to exit with.
+// An output is a writer that knows whether its reader is gone.
+type output struct {
+	io.Writer
+	broken bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.broken = o.broken || errors.Is(err, brokenPipe)
+	return n, err
+}
+
+// run carries out a command line and returns what to exit with. If nobody reads on, that is no error to tell.
 func run(ctx context.Context, args []string, io stdio, runners []runnerKind) int {
+	out := &output{Writer: io.out}
+	io.out = out
 	root := newRootCommand(io, runners)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out.broken {
+		return exitPipe
+	}
 	if err != nil {
 		fmt.Fprintln(io.err, "memmap:", err)
 	}

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 func runCommand(t *testing.T, runners []runnerKind, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, stdio{out: &out, err: &errs}, runners)
+	code = run(t.Context(), args, stdio{in: strings.NewReader(""), out: &out, err: &errs}, runners)
 	return code, out.String(), errs.String()
 }
 
@@ -102,7 +102,11 @@ func TestExitStatus(t *testing.T) {
 		{"a runner that should start and doesn't", []runnerKind{failing, beta().kind()}, "tour", 1, "start runner alpha"},
 		{"unknown command", fine, "detour", 2, `unknown command "detour"`},
 		{"unknown flag", fine, "tour --slow", 2, "unknown flag: --slow"},
-		{"flags that exclude each other", fine, "tour --json --verbose", 2, "[json verbose]"},
+		{"flags that exclude each other", fine, "tour --json --verbose", 2, "--json writes every step of every case anyway"},
+		{"a list of nothing run", fine, "tour --list --verbose", 2, "--list runs nothing"},
+		{"a file twice", fine, "tour --cases testdata/tour.txt --cases testdata/tour.txt", 2,
+			"testdata/tour.txt:3: second case unmap-middle, the first is at testdata/tour.txt:3"},
+		{"standard input that is empty", fine, "tour --cases -", 2, "stdin:1: the file is empty"},
 		{"unknown runner", fine, "tour --runner gamma", 2, `unknown runner "gamma", there are: alpha, beta`},
 		{"unknown case", fine, "tour no-such-case", 2, "no section or case \"no-such-case\""},
 		{"unknown section", fine, "tour 49.13", 2, "49.10 The MAP_FIXED Flag"},
@@ -178,6 +182,43 @@ func TestWriteError(t *testing.T) {
 		if code != exitDisagree || !strings.Contains(errs.String(), errFull.Error()) {
 			t.Errorf("%s: got %d, %q, want %d, %q", mode, code, errs.String(), exitDisagree, errFull)
 		}
+	}
+}
+
+// TestBrokenPipe writes to a pipe that nobody reads any more.
+func TestBrokenPipe(t *testing.T) {
+	if exitPipe == exitDisagree {
+		t.Skip("no such pipes here")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"--json", "--list", "--verbose", "--help"} {
+		var errs bytes.Buffer
+		code := run(t.Context(), []string{"tour", mode, "--cases", "testdata/tour.txt"}, stdio{out: w, err: &errs},
+			[]runnerKind{alpha().kind()})
+		if code != exitPipe || errs.Len() > 0 {
+			t.Errorf("%s: got %d, %q, want %d and no word", mode, code, errs.String(), exitPipe)
+		}
+	}
+}
+
+func TestStandardInput(t *testing.T) {
+	in, err := os.Open("testdata/tour.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"tour", "--cases", "-", "--json", "plain"}, stdio{in: in, out: &out, err: &errs},
+		[]runnerKind{alpha().kind()})
+	if code != exitOK || !strings.Contains(out.String(), `"file":"stdin","line":15`) {
+		t.Errorf("got %d, %s%s", code, out.String(), errs.String())
 	}
 }
 

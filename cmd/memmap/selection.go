@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -30,8 +31,8 @@ func (g *group) title() string {
 }
 
 // loadGroups reads the cases: those of the own suite if no paths are given.
-func loadGroups(paths []string) ([]*group, error) {
-	sections, err := loadSections(paths)
+func loadGroups(paths []string, stdin io.Reader) ([]*group, error) {
+	sections, err := loadSections(paths, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func loadGroups(paths []string) ([]*group, error) {
 	return groups, nil
 }
 
-func loadSections(paths []string) ([]*conformance.Section, error) {
+func loadSections(paths []string, stdin io.Reader) ([]*conformance.Section, error) {
 	if len(paths) == 0 {
 		return loadSuite()
 	}
@@ -53,11 +54,17 @@ func loadSections(paths []string) ([]*conformance.Section, error) {
 	var sections []*conformance.Section
 	var errs []error
 	for _, name := range files {
-		s, err := parseFile(name)
+		s, err := parseFile(name, stdin)
 		sections, errs = append(sections, s), append(errs, err)
 	}
-	return sections, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return sections, conformance.CheckNames(sections)
 }
+
+// stdinPath stands for standard input.
+const stdinPath = "-"
 
 // loadSuite reads the suite, and names its files as they are found in the repository.
 func loadSuite() ([]*conformance.Section, error) {
@@ -74,6 +81,10 @@ func loadSuite() ([]*conformance.Section, error) {
 func caseFiles(paths []string) ([]string, error) {
 	var files []string
 	for _, name := range paths {
+		if name == stdinPath {
+			files = append(files, name)
+			continue
+		}
 		info, err := os.Stat(name)
 		if err != nil {
 			return nil, err
@@ -94,7 +105,10 @@ func caseFiles(paths []string) ([]string, error) {
 	return files, nil
 }
 
-func parseFile(name string) (*conformance.Section, error) {
+func parseFile(name string, stdin io.Reader) (*conformance.Section, error) {
+	if name == stdinPath {
+		return conformance.Parse("stdin", stdin)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

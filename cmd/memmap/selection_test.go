@@ -11,7 +11,7 @@ import (
 
 func suiteGroups(t *testing.T) []*group {
 	t.Helper()
-	groups, err := loadGroups(nil)
+	groups, err := loadGroups(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,17 @@
 
 package main
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-// stopSignals end a run in good order: its processes are ended and its files removed.
+// stopSignals end a run in good order: its files are removed.
 var stopSignals = []os.Signal{os.Interrupt}
+
+// brokenPipe is an error of other systems.
+var brokenPipe = errors.New("broken pipe")
+
+const exitPipe = exitDisagree
+
+func surviveBrokenPipe() {}

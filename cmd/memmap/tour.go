@@ -30,12 +30,11 @@ func newTourCommand(io stdio, runners []runnerKind) *cobra.Command {
 		RunE:  func(c *cobra.Command, args []string) error { return t.run(c.Context(), args) },
 	}
 	f := c.Flags()
-	f.StringArrayVar(&t.paths, "cases", nil, "run the case files at `PATH` (a file, or a directory of .txt files) instead of the own suite; repeatable")
+	f.StringArrayVar(&t.paths, "cases", nil, "run the cases at `PATH` (a file, a directory of .txt files, or - for standard input) instead of the own suite; repeatable")
 	f.StringArrayVar(&t.names, "runner", nil, "use only the runner `NAME`; repeatable")
 	f.BoolVar(&t.json, "json", false, "write one JSON object a line")
 	f.BoolVar(&t.list, "list", false, "list sections and cases, and run nothing")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "show every step of every case, and why a runner can't express one")
-	c.MarkFlagsMutuallyExclusive("json", "list", "verbose")
 	return c
 }
 
@@ -44,7 +43,10 @@ func (t *tour) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	groups, err := loadGroups(t.paths)
+	if err := t.checkModes(); err != nil {
+		return err
+	}
+	groups, err := loadGroups(t.paths, t.in)
 	if err != nil {
 		return err
 	}
@@ -55,6 +57,17 @@ func (t *tour) run(ctx context.Context, args []string) error {
 		return failed(writeList(t.out, groups))
 	}
 	return t.play(ctx, groups, kinds)
+}
+
+// checkModes reports modes that exclude each other.
+func (t *tour) checkModes() error {
+	switch {
+	case t.json && t.verbose:
+		return errors.New("--json writes every step of every case anyway: leave out --verbose")
+	case t.list && (t.json || t.verbose):
+		return errors.New("--list runs nothing: leave out --json and --verbose")
+	}
+	return nil
 }
 
 // failed makes err a failure, unless it is nil.
