@@ -3,6 +3,7 @@ package conformance
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -273,9 +274,14 @@ func TestLanguageDocument(t *testing.T) {
 			}
 		}
 	}
-	for _, w := range append(needWords, needCounts...) {
+	for _, w := range slices.Concat(needWords, needCounts, vmFlags) {
 		if !words[w] {
-			t.Errorf("LANGUAGE.md doesn't name the need %s", w)
+			t.Errorf("LANGUAGE.md doesn't name %s", w)
+		}
+	}
+	for name, o := range operations {
+		if !strings.Contains(string(text), "`"+name+"` |") && !strings.Contains(string(text), "`"+name+"`, `") && o.fails != byErrno {
+			t.Errorf("LANGUAGE.md doesn't say how %s fails", name)
 		}
 	}
 }

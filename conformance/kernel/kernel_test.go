@@ -1,9 +1,12 @@
 package kernel_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -206,6 +209,28 @@ func TestRunnerItself(t *testing.T) {
 	r, env := newRunner(t), newEnv(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, run(t, r, env, parse(t, tt.steps))) })
+	}
+}
+
+// TestLanguageDocument runs the cases that LANGUAGE.md shows.
+func TestLanguageDocument(t *testing.T) {
+	text, err := os.ReadFile("../LANGUAGE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, env := newRunner(t), newEnv(t)
+	examples := regexp.MustCompile("(?s)```\n(section:.*?)```").FindAllSubmatch(text, -1)
+	if len(examples) != 2 {
+		t.Errorf("found %d examples, want 2", len(examples))
+	}
+	for _, e := range examples {
+		s, err := conformance.Parse("LANGUAGE.md", bytes.NewReader(e[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range s.Cases {
+			t.Run(c.Name, func(t *testing.T) { check(t, run(t, r, env, c)) })
+		}
 	}
 }
 
