@@ -65,7 +65,8 @@ func (o *Outcome) OK() bool {
 }
 
 // Run runs each case through each runner, one after the other, and yields what came out.
-// It stops between two steps when ctx is done; a case that this cuts short has the reason in its Err.
+// When ctx is done it stops between two steps, or in the middle of one if the session is an [Interrupter]; a case that
+// this cuts short has the reason in its Err.
 func Run(ctx context.Context, cases []*Case, runners []Runner, env *Env) iter.Seq[Outcome] {
 	return func(yield func(Outcome) bool) {
 		for _, c := range cases {
@@ -89,6 +90,10 @@ func runCase(ctx context.Context, c *Case, r Runner, env *Env) (o Outcome) {
 		return o
 	}
 	defer func() { o.Err = errors.Join(o.Err, session.Close()) }()
+	if i, ok := session.(Interrupter); ok {
+		stop := context.AfterFunc(ctx, i.Interrupt)
+		defer stop()
+	}
 	p := play{ctx: ctx, session: session, counters: map[string]uint64{}, lost: map[string]bool{}}
 	if p.page, err = session.Eval(MainProc, onePage); err != nil {
 		o.Err = fmt.Errorf("page size: %w", err)
@@ -100,6 +105,9 @@ func runCase(ctx context.Context, c *Case, r Runner, env *Env) (o Outcome) {
 		}
 		a := p.step(&c.Steps[i])
 		o.Answers = append(o.Answers, a)
+		if a.Status == Failed {
+			o.Err = ctx.Err()
+		}
 		if a.Status == Differs || a.Status == Failed {
 			break
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A scripted runner answers steps by their text, so that the engine can be tested alone.
@@ -196,6 +197,42 @@ func TestRunStops(t *testing.T) {
 		}
 		for range Run(ctx, []*Case{o.Case}, []Runner{r}, &Env{}) {
 			t.Error("an outcome after the context ended")
+		}
+	}
+}
+
+// A patient runner's sessions wait until they are interrupted.
+type patient struct {
+	begun, interrupted chan struct{}
+}
+
+func (p *patient) Name() string                       { return "patient" }
+func (p *patient) Start(*Case, *Env) (Session, error) { return p, nil }
+func (p *patient) Close() error                       { return nil }
+func (p *patient) Eval(string, Expr) (uint64, error)  { return 4096, nil }
+func (p *patient) Interrupt()                         { close(p.interrupted) }
+func (p *patient) Do(*Step) (Result, error) {
+	close(p.begun)
+	select {
+	case <-p.interrupted:
+		return Result{}, errors.New("interrupted")
+	case <-time.After(10 * time.Second): // nobody did
+		return OK(), nil
+	}
+}
+
+// TestRunInterrupts ends a run in the middle of a step.
+func TestRunInterrupts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &patient{begun: make(chan struct{}), interrupted: make(chan struct{})}
+	go func() {
+		<-p.begun
+		cancel()
+	}()
+	s := mustParse(t, "section: s\ncase c: what\nmunlockall\n")
+	for o := range Run(ctx, s.Cases, []Runner{p}, &Env{}) {
+		if len(o.Answers) != 1 || o.Answers[0].Status != Failed || !errors.Is(o.Err, context.Canceled) {
+			t.Errorf("got %+v, want a step that failed and %v", o, context.Canceled)
 		}
 	}
 }

@@ -33,5 +33,11 @@ type Session interface {
 	Close() error
 }
 
+// An Interrupter is a Session that can give up a step that takes long. The engine calls Interrupt, on another goroutine,
+// when nobody waits for the case any more. The step then ends with an error, and nothing but Close follows.
+type Interrupter interface {
+	Interrupt()
+}
+
 // ErrNotExpressible is the error of a step that a runner has no way to do.
 var ErrNotExpressible = errors.New("not expressible")

@@ -49,6 +49,13 @@ func looksOf(c *conformance.Case) []*look {
 	return looks
 }
 
+// Interrupt implements conformance.Interrupter.
+func (s *watchedSession) Interrupt() {
+	if i, ok := s.Session.(conformance.Interrupter); ok {
+		i.Interrupt()
+	}
+}
+
 // Do implements conformance.Session.
 func (s *watchedSession) Do(st *conformance.Step) (conformance.Result, error) {
 	if st.Op == "areas" {

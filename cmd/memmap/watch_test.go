@@ -63,3 +63,23 @@ func TestWatcher(t *testing.T) {
 		}
 	}
 }
+
+// An interruptible session counts how often it was interrupted.
+type interruptible struct {
+	conformance.Session
+	n int
+}
+
+func (i *interruptible) Interrupt() { i.n++ }
+
+// TestWatcherInterrupts checks that a watched session is as interruptible as the one it watches.
+func TestWatcherInterrupts(t *testing.T) {
+	inner := &interruptible{}
+	for _, s := range []conformance.Session{inner, &fakeSession{}} {
+		var watched conformance.Session = &watchedSession{Session: s}
+		watched.(conformance.Interrupter).Interrupt()
+	}
+	if inner.n != 1 {
+		t.Errorf("interrupted %d times, want 1", inner.n)
+	}
+}

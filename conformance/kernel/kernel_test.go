@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/conformance"
 	"github.com/memmap-go/memmap/conformance/kernel"
@@ -252,5 +253,29 @@ execute n+1p -> BUS_ADRERR`
 	o := run(t, r, env, parse(t, "m = mmap 0 1p r|x private|anon - 0\nexecute m"))
 	if last := o.Answers[1]; last.Status != conformance.Failed {
 		t.Errorf("no return instruction: got %+v, want the runner to say that it can't judge", last)
+	}
+}
+
+// TestInterrupt ends a step that would write for seconds: before it begins, or on its way.
+func TestInterrupt(t *testing.T) {
+	r, env := newRunner(t), newEnv(t)
+	c := parse(t, "f = file data 1G")
+	for _, after := range []time.Duration{0, 20 * time.Millisecond} {
+		s, err := r.Start(c, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		interrupt := s.(conformance.Interrupter).Interrupt
+		if after == 0 {
+			interrupt()
+		} else {
+			time.AfterFunc(after, interrupt)
+		}
+		if got, err := s.Do(&c.Steps[0]); err == nil {
+			t.Errorf("after %v: got %+v, want an error", after, got)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("after %v: close: %v", after, err)
+		}
 	}
 }

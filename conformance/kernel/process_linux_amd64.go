@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/memmap-go/memmap/conformance"
@@ -21,6 +22,8 @@ type process struct {
 	regs  sys.Regs // as it stopped first; each use begins with a copy of them
 
 	forked int // the last child
+
+	interrupted *atomic.Bool // the session's
 
 	addrs map[string]uint64
 	fds   map[string]int
@@ -59,13 +62,16 @@ const (
 // errKilled is the error of a process that ended while it did something else than exit.
 var errKilled = errors.New("the process died")
 
+// errInterrupted is the error of a step that nobody waits for any more.
+var errInterrupted = errors.New("interrupted")
+
 // newProcess starts a process and empties it.
-func newProcess() (*process, error) {
+func newProcess(interrupted *atomic.Bool) (*process, error) {
 	pid, err := sys.StartTraced()
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	p := &process{pid: pid, addrs: map[string]uint64{}, fds: map[string]int{}}
+	p := &process{pid: pid, interrupted: interrupted, addrs: map[string]uint64{}, fds: map[string]int{}}
 	if err := p.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare process: %w", err), sys.KillTracee(pid))
 	}
@@ -192,8 +198,12 @@ func (p *process) execute(addr uint64) (sys.Signal, error) {
 
 // run sets the registers and lets the process go until it has done what they say: until int3 or the end of a
 // single step (SIGTRAP), or until a fault. Other signals, as SIGXFSZ, are dropped: their call fails besides.
-// If the process forks on its way, the child is in p.forked.
+// If the process forks on its way, the child is in p.forked. Steps that take long come here again and again, so this
+// is where an interrupted one ends.
 func (p *process) run(regs *sys.Regs, resume func(pid int) error) (sys.Signal, error) {
+	if p.interrupted.Load() {
+		return sys.Signal{}, errInterrupted
+	}
 	if err := sys.SetTraceeRegs(p.pid, regs); err != nil {
 		return sys.Signal{}, err
 	}
@@ -226,7 +236,8 @@ func (p *process) fork() (*process, syscall.Errno, error) {
 	if err != nil || errno != 0 {
 		return nil, errno, err
 	}
-	child := &process{pid: p.forked, tools: p.tools, regs: p.regs, addrs: maps.Clone(p.addrs), fds: maps.Clone(p.fds)}
+	child := &process{pid: p.forked, tools: p.tools, regs: p.regs, interrupted: p.interrupted,
+		addrs: maps.Clone(p.addrs), fds: maps.Clone(p.fds)}
 	ws, err := sys.WaitTracee(child.pid)
 	if err == nil && !ws.Stopped() {
 		err = fmt.Errorf("forked child: unexpected status %#x", ws)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/memmap-go/memmap/conformance"
@@ -17,12 +18,14 @@ import (
 // A session is one case with its processes.
 //
 // ptrace(2) wants all calls for a process from the thread that started it. So a session keeps its goroutine on one
-// thread from start to Close, and is used by that goroutine alone.
+// thread from start to Close, and is used by that goroutine alone, but for Interrupt.
 type session struct {
 	dir        string              // the case's files
 	procs      map[string]*process // the living ones, by name
 	appendOnly map[string]bool     // files that can't be removed as long as they have the attribute
 	unpin      func() error        // gives the thread its CPUs back
+
+	interrupted atomic.Bool // ends the step that is being done; set by any goroutine
 }
 
 // try starts and ends one process, to see whether that is allowed here.
@@ -63,7 +66,7 @@ func newSession(dir string) (*session, error) {
 
 // spawn starts an unrelated process.
 func (s *session) spawn(name string) error {
-	p, err := newProcess()
+	p, err := newProcess(&s.interrupted)
 	if err != nil {
 		return err
 	}
@@ -107,6 +110,9 @@ func (s *session) Eval(proc string, e conformance.Expr) (uint64, error) {
 	}
 	return p.eval(e)
 }
+
+// Interrupt implements conformance.Interrupter.
+func (s *session) Interrupt() { s.interrupted.Store(true) }
 
 // Close implements conformance.Session.
 func (s *session) Close() error {

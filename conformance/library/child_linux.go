@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,8 @@ type child struct {
 	*channel
 	cmd    *exec.Cmd
 	stderr *bytes.Buffer // what it printed before it died, if it did
+
+	interrupted atomic.Bool // nobody waits for its replies any more
 }
 
 // startChild starts a worker.
@@ -62,6 +65,9 @@ func socketPair(name string) (ours, theirs *os.File, err error) {
 func (c *child) ask(r request) (reply, error) {
 	var answer reply
 	err := c.messages.SetDeadline(time.Now().Add(answerTime))
+	if err == nil && c.interrupted.Load() {
+		err = errors.New("interrupted")
+	}
 	if err == nil {
 		err = c.enc.Encode(r)
 	}
@@ -75,6 +81,13 @@ func (c *child) ask(r request) (reply, error) {
 		return reply{}, errors.New(answer.Err)
 	}
 	return answer, nil
+}
+
+// interrupt has the request that waits for a reply, or the next one, fail. A deadline that can't be set any more is that
+// of a worker that is gone.
+func (c *child) interrupt() {
+	c.interrupted.Store(true)
+	_ = c.messages.SetDeadline(time.Now())
 }
 
 // lastWords is what a dead worker printed, shortened to the message of its panic.

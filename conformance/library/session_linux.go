@@ -15,6 +15,7 @@ type session struct {
 	plan  plan
 	dir   string
 	page  uint64
+	all   []*child            // workers; doesn't change any more when the session has started
 	idle  []*child            // workers for processes to come
 	procs map[string]*process // the living ones, by name
 
@@ -64,7 +65,7 @@ func start(program string, c *conformance.Case, env *conformance.Env) (conforman
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		s.idle = append(s.idle, w)
+		s.idle, s.all = append(s.idle, w), append(s.all, w)
 	}
 	if _, err := s.begin(conformance.MainProc, map[string]binding{}); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -287,6 +288,13 @@ func (b binding) relocated(moves []relocate, kept []keptMemory) binding {
 	}
 	shared := slices.ContainsFunc(kept, func(k keptMemory) bool { return k.Shared && k.Span.holds(b.addr) })
 	return binding{missing: notHandedOn, private: !shared}
+}
+
+// Interrupt implements conformance.Interrupter.
+func (s *session) Interrupt() {
+	for _, w := range s.all {
+		w.interrupt()
+	}
 }
 
 // Close implements conformance.Session.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/conformance"
 )
@@ -273,6 +274,30 @@ func TestReasonOfRange(t *testing.T) {
 		o := run(t, r, env, parse(t, head+tt.step))
 		if a := o.Answers[1]; a.Status != conformance.NotExpressed || !strings.HasSuffix(a.Err.Error(), tt.want) {
 			t.Errorf("%s: got %v, %v, want the reason: %s", tt.step, a.Status, a.Err, tt.want)
+		}
+	}
+}
+
+// TestInterrupt ends a step that would write for seconds: before it begins, or on its way.
+func TestInterrupt(t *testing.T) {
+	r, env := newRunner(t), newEnv(t)
+	c := parse(t, "f = file data 1G")
+	for _, after := range []time.Duration{0, 20 * time.Millisecond} {
+		s, err := r.Start(c, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		interrupt := s.(conformance.Interrupter).Interrupt
+		if after == 0 {
+			interrupt()
+		} else {
+			time.AfterFunc(after, interrupt)
+		}
+		if got, err := s.Do(&c.Steps[0]); err == nil {
+			t.Errorf("after %v: got %+v, want an error", after, got)
+		}
+		if err := s.Close(); err != nil {
+			t.Logf("after %v: close: %v", after, err) // the worker was ended, which Close may tell
 		}
 	}
 }
