@@ -1,0 +1,7 @@
+//go:build !unix
+
+package main
+
+import "errors"
+
+func openBare(string) (mapping, error) { return nil, errors.ErrUnsupported }
