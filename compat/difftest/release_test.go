@@ -85,15 +85,16 @@ func run(t *testing.T, proxy, mod, program string) (string, error) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module consumer\n\ngo 1.26.0\n\n"+mod)
 	write(t, filepath.Join(dir, "main.go"), program)
-	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	env, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache, next, _ := strings.Cut(strings.TrimSpace(string(env)), "\n")
 	cmd := exec.Command("go", "run", "-mod=mod", ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOSUMDB=off", "GONOPROXY=none", "GOFLAGS=-modcacherw", "GOWORK=off",
 		"GOMODCACHE="+t.TempDir(),
-		"GOPROXY=file://"+proxy+",file://"+strings.TrimSpace(string(cache))+"/cache/download")
+		"GOPROXY=file://"+proxy+",file://"+cache+"/cache/download,"+next)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
