@@ -47,10 +47,13 @@ const (
 	step       = 1 << 20 // the file grows by multiples of it
 )
 
+// What callers tell apart with errors.Is.
 var (
-	ErrCorrupt = errors.New("record is corrupt")
-	ErrFull    = errors.New("log is full")
-	ErrNotLog  = errors.New("file is not a log")
+	ErrCorrupt = errors.New("record is corrupt") // in the part that was synced
+	ErrFull    = errors.New("log is full")       // as long as Open allows
+	ErrNotLog  = errors.New("file is not a log") // and was left as it is
+
+	errUnfinished = errors.New("appending was interrupted")
 )
 
 // Log is an append-only log. It may be used by many goroutines at once, but only by
@@ -71,13 +74,14 @@ type Log struct {
 
 // Open opens a log, or creates it if there is no file, and recovers it. It can grow
 // to maxLen bytes: that costs address space, but no memory and no disk.
-func Open(name string, maxLen int64) (_ *Log, err error) {
+func Open(name string, maxLen int64) (*Log, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close() // the mapping has a descriptor of its own
 	m, err := memmap.Map(f, &memmap.FileConfig{Prot: memmap.Read | memmap.Write, MaxLen: maxLen})
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	l := &Log{m: m, maxLen: maxLen}
@@ -180,6 +184,7 @@ func (l *Log) Append(rec []byte) (off int64, err error) {
 		return 0, err
 	}
 	b := l.m.Bytes()[off:next]
+	l.err = errUnfinished // stands if it is rec that can't be read: then encode panics
 	l.err = memmap.Guard(func() error {
 		encode(b, rec)
 		return nil
@@ -251,7 +256,7 @@ func (l *Log) setDurable(end int64) error {
 // it must not be changed, stays valid however the log grows, and is inaccessible
 // after Close. Should the file be truncated by somebody, reading it faults: use
 // Guard where that can happen.
-func (l *Log) Read(off int64) (rec []byte, err error) {
+func (l *Log) Read(off int64) ([]byte, error) {
 	end := l.end.Load()
 	b := l.m.Bytes() // after end: it is at least as long
 	switch {
@@ -260,14 +265,18 @@ func (l *Log) Read(off int64) (rec []byte, err error) {
 	case off < firstAt || off >= end:
 		return nil, fmt.Errorf("%s: no record at %d: %w", l.m.Name(), off, memmap.ErrRange)
 	}
-	err = memmap.Guard(func() error {
+	var rec []byte
+	err := memmap.Guard(func() error {
 		var ok bool
 		if rec, ok = decode(b[off:end]); !ok {
 			return l.corrupt(off)
 		}
 		return nil
 	}, l.m)
-	return rec, err
+	if err != nil {
+		return nil, err
+	}
+	return rec, nil
 }
 
 // All ranges over the records from the first to the last, those that are appended

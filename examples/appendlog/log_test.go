@@ -323,8 +323,8 @@ func TestTruncated(t *testing.T) {
 	held, err := l.Read(offsets[199])
 	must(t, err)
 	must(t, os.Truncate(name, 0))
-	if _, err := l.Read(offsets[100]); !errors.Is(err, memmap.ErrTruncated) {
-		t.Errorf("Read: got error %v, want %v", err, memmap.ErrTruncated)
+	if rec, err := l.Read(offsets[100]); rec != nil || !errors.Is(err, memmap.ErrTruncated) {
+		t.Errorf("Read: got %d bytes and error %v, want %v", len(rec), err, memmap.ErrTruncated)
 	}
 	if n, err := count(l); n != 0 || !errors.Is(err, memmap.ErrTruncated) {
 		t.Errorf("All: got %d records and error %v, want none and %v", n, err, memmap.ErrTruncated)
@@ -343,6 +343,36 @@ func TestTruncated(t *testing.T) {
 	if err := l.Sync(); !errors.Is(err, memmap.ErrTruncated) {
 		t.Errorf("Sync: got error %v, want %v", err, memmap.ErrTruncated)
 	}
+}
+
+// TestInterrupted appends what can't be read to its end. What is left of it stands
+// behind the end of the log until that is opened again.
+func TestInterrupted(t *testing.T) {
+	needGrowth(t)
+	name := filepath.Join(t.TempDir(), "log")
+	l := mustOpen(t, name)
+	appendRecords(t, l, 0, 10)
+	page := os.Getpagesize()
+	other, err := memmap.Anonymous(int64(2*page), nil)
+	must(t, err)
+	defer other.Close()
+	must(t, other.Protect(int64(page), int64(page), memmap.None))
+	err = memmap.Guard(func() error {
+		_, err := l.Append(other.Bytes())
+		return err
+	}, other)
+	if !errors.Is(err, memmap.ErrProtected) {
+		t.Errorf("got error %v, want %v", err, memmap.ErrProtected)
+	}
+	if _, err := l.Append(nil); !errors.Is(err, errUnfinished) {
+		t.Errorf("got error %v, want %v", err, errUnfinished)
+	}
+	wantCount(t, l, 10)
+	must(t, l.Close())
+	l = mustOpen(t, name)
+	wantCount(t, l, 10)
+	appendRecords(t, l, 10, 20)
+	wantCount(t, l, 20)
 }
 
 func TestClosed(t *testing.T) {
