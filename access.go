@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
+
+	"github.com/memmap-go/memmap/internal/race"
 )
 
 // ReadAt copies from the mapping, as io.ReaderAt does. It is guarded: a fault is
@@ -14,6 +16,9 @@ func (m *Mapping) ReadAt(p []byte, off int64) (int, error) {
 		return 0, m.outside("read", off, len(p))
 	}
 	src := v.data[off:]
+	if race.Enabled && m.shadow != nil {
+		m.shadow.tell(race.Read, v.delta+off, min(len(p), len(src)))
+	}
 	m.load(v, v.delta+off, min(len(p), len(src)))
 	if !copyGuarded(p, src, v.pages) || !m.shows(v, off, min(len(p), len(src))) {
 		return m.copySlowly("read", off, p, reading)
@@ -34,6 +39,9 @@ func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
 	}
 	if len(p) > 0 && len(v.layout) == 0 {
 		return 0, m.fail("write", off, int64(len(p)), errNotMapped)
+	}
+	if race.Enabled && m.shadow != nil {
+		m.shadow.tell(race.Write, v.delta+off, len(p))
 	}
 	m.load(v, v.delta+off, len(p))
 	if !m.copyIn(v, p, off) {

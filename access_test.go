@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/memmap-go/memmap/internal/race"
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
@@ -277,7 +278,7 @@ func TestReadAtIntoMapping(t *testing.T) {
 
 func TestAccessAllocates(t *testing.T) {
 	needMappings(t)
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	checkLeaks(t)

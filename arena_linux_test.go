@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/memmap-go/memmap/internal/race"
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
@@ -19,7 +20,7 @@ func TestAddressSpaceLimit(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector needs more address space")
 	}
 	checkLeaks(t)
@@ -49,7 +50,7 @@ func TestReleaseEmptyArena(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector needs more address space")
 	}
 	s := newSpace(t)
@@ -77,7 +78,7 @@ func prepareForLimit(t *testing.T) {
 	switch {
 	case limit > 100_000:
 		t.Skipf("vm.max_map_count is %d: too many areas to fill", limit)
-	case raceEnabled:
+	case race.Enabled:
 		t.Skip("the race detector needs more areas")
 	}
 	var ballast [32][]byte
@@ -332,7 +333,7 @@ func TestRefusedMappingLeavesNoGap(t *testing.T) {
 	pages, err := addresses.take(uintptr(huge), uintptr(huge))
 	must(t, err)
 	defer func() { must(t, addresses.giveBack(pages)) }()
-	m := &Mapping{name: "huge", file: f, fd: fd, flags: sys.Shared}
+	m := &Mapping{traits: traits{name: "huge", flags: sys.Shared}, file: f, fd: fd}
 	if err := m.mapRun(pages, run{n: huge, prot: Read}); !errors.Is(err, sys.ENOMEM) {
 		t.Fatalf("got error %v, want ENOMEM", err)
 	}

@@ -87,6 +87,12 @@ type FileConfig struct {
 	// goroutines run while the disk works; see the package documentation.
 	NoYield bool
 
+	// NoRaceShadow keeps guarded copies out of sight of the race detector, if
+	// the program is built with it. It is for those who order their accesses
+	// by what the detector doesn't see: atomics in the mapped memory itself,
+	// other processes.
+	NoRaceShadow bool
+
 	// Sync maps a file on a DAX file system so that stores are durable once
 	// the processor's caches are flushed (MAP_SYNC, Linux 4.15).
 	Sync bool
@@ -121,14 +127,15 @@ type AnonConfig struct {
 	// Sealable allows Seal. Shared memory only.
 	Sealable bool
 
-	// NoReserve, Populate, Lock, Low32, Addr and Replace are those of
-	// FileConfig.
-	NoReserve bool
-	Populate  bool
-	Lock      LockMode
-	Low32     bool
-	Addr      uintptr
-	Replace   bool
+	// NoReserve, Populate, Lock, Low32, Addr, Replace and NoRaceShadow are
+	// those of FileConfig.
+	NoReserve    bool
+	Populate     bool
+	Lock         LockMode
+	Low32        bool
+	Addr         uintptr
+	Replace      bool
+	NoRaceShadow bool
 
 	// Huge asks for huge pages from the system's pool (MAP_HUGETLB, Linux);
 	// the length is rounded up to them. ENOMEM: the pool hasn't enough.

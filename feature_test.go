@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/memmap-go/memmap/internal/race"
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
@@ -98,7 +99,7 @@ func withoutPopulate(t *testing.T) {
 // TestPopulateByTouching goes through pages of all sorts without MADV_POPULATE.
 func TestPopulateByTouching(t *testing.T) {
 	needMappings(t)
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector's atomic operations run on C's stack, where a fault ends the process")
 	}
 	checkLeaks(t)

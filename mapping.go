@@ -22,15 +22,10 @@ import (
 //
 // A Mapping must be closed; the garbage collector doesn't.
 type Mapping struct {
-	name   string
-	file   *os.File  // a descriptor of our own; nil for private anonymous memory
-	fd     int       // that of file, or -1; used under mu, since Close closes it
-	flags  sys.Flags // how its pages are mapped, but for the place
-	sparse bool      // Grow allocates nothing
-	device bool      // mapping it again may show other memory
-	yields bool      // copying access loads pages without stopping the scheduler
-	sees   bool      // mincore tells us the truth about the file
-	home   home      // where the address space is from
+	traits
+	file *os.File // a descriptor of our own; nil for private anonymous memory
+	fd   int      // that of file, or -1; used under mu, since Close closes it
+	home home     // where the address space is from
 
 	// mu guards all changes: of pages, layout, length, and of the file's
 	// size by us. Guarded access takes it only after a fault. The mappings
@@ -51,6 +46,18 @@ type Mapping struct {
 	// places are the address ranges that are or were ours, the last first. By
 	// them a fault is recognised as ours, also after Close.
 	places atomic.Pointer[place]
+}
+
+// traits are what doesn't change in a mapping's life, and what other mappings of the
+// same memory have in common with it.
+type traits struct {
+	name   string
+	flags  sys.Flags // how its pages are mapped, but for the place
+	sparse bool      // Grow allocates nothing
+	device bool      // mapping it again may show other memory
+	yields bool      // copying access loads pages without stopping the scheduler
+	sees   bool      // mincore tells us the truth about the file
+	shadow *shadow   // what the race detector sees; nil: nothing
 }
 
 // place is where the pages of a mapping are or were. It never changes.
@@ -197,10 +204,15 @@ func mappingOf(own *os.File, c FileConfig) (m *Mapping, page int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	m = &Mapping{name: own.Name(), file: own, fd: fd, flags: c.flags(), sparse: c.Sparse}
-	m.yields = !c.NoYield && info.Mode().IsRegular() && page == int64(sys.PageSize)
-	m.sees = sys.SeesResidency(info)
-	m.device = !info.Mode().IsRegular()
+	m = &Mapping{file: own, fd: fd, traits: traits{
+		name:   own.Name(),
+		flags:  c.flags(),
+		sparse: c.Sparse,
+		device: !info.Mode().IsRegular(),
+		yields: !c.NoYield && info.Mode().IsRegular() && page == int64(sys.PageSize),
+		sees:   sys.SeesResidency(info),
+		shadow: newShadow(c.NoRaceShadow),
+	}}
 	return m, page, nil
 }
 
@@ -232,7 +244,7 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 	if n > 0 && c.GrowsDown {
 		v.growDown()
 	}
-	m := &Mapping{name: c.Name, fd: -1, flags: c.flags(log2)}
+	m := c.mapping(log2)
 	if c.Shared {
 		if err := m.makeMemoryFile(size, c, log2); err != nil {
 			return nil, err
@@ -242,6 +254,11 @@ func newAnonymous(n int64, c AnonConfig, at *slot) (*Mapping, error) {
 		return nil, joined(err, m.closeFile())
 	}
 	return m, nil
+}
+
+// mapping returns a mapping of anonymous memory, but for its memory.
+func (c *AnonConfig) mapping(hugeLog2 int) *Mapping {
+	return &Mapping{fd: -1, traits: traits{name: c.Name, flags: c.flags(hugeLog2), shadow: newShadow(c.NoRaceShadow)}}
 }
 
 // makeMemoryFile gives shared anonymous memory the file behind it.

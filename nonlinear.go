@@ -111,7 +111,7 @@ func mirror(n int64, c AnonConfig) (*Mapping, error) {
 	if n <= 0 || n%page != 0 || n > maxLen/2 {
 		return nil, withHint(errUnaligned, "a mirror of %d bytes, pages of %d", n, page)
 	}
-	m := &Mapping{name: c.Name, fd: -1, flags: c.flags(log2)}
+	m := c.mapping(log2)
 	if err := m.makeMemoryFile(n, c, log2); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func readMapping(own *os.File, off, n int64, c FileConfig) (*Mapping, error) {
 	if got, err := own.ReadAt(b, off); err != nil && err != io.EOF {
 		return nil, withHint(pathCause(err), "after %d bytes", got)
 	}
-	m := &Mapping{name: own.Name(), file: own, fd: -1, flags: sys.Shared, home: heap{}}
+	m := &Mapping{traits: traits{name: own.Name(), flags: sys.Shared}, file: own, fd: -1, home: heap{}}
 	m.mu = placement{}.mutex()
 	m.publish(&view{page: int64(sys.PageSize), data: b[:n:n]})
 	return m, nil

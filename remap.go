@@ -280,6 +280,7 @@ func (m *Mapping) takePages(v *view) (*Mapping, error) {
 		return nil, explain(err, int64(v.pages.n))
 	}
 	twin, err := m.twin()
+	twin.shadow = newShadow(m.shadow == nil) // it is other memory from now on
 	if err == nil {
 		err = m.movePages(v, to)
 	}
@@ -320,7 +321,7 @@ func (r *run) leftBehind() {
 
 // twin returns a mapping of the same file that has no pages yet.
 func (m *Mapping) twin() (*Mapping, error) {
-	twin := &Mapping{name: m.name, fd: -1, flags: m.flags, sparse: m.sparse, device: m.device, yields: m.yields, sees: m.sees, home: addresses, mu: new(sync.Mutex)}
+	twin := &Mapping{traits: m.traits, fd: -1, home: addresses, mu: new(sync.Mutex)}
 	if m.file == nil {
 		return twin, nil
 	}
@@ -382,7 +383,7 @@ func (r *Region) moveHere(at int64, m *Mapping) (*Mapping, error) {
 	if err := m.movePages(v, to); err != nil {
 		return nil, joined(err, r.giveBack(to))
 	}
-	moved := &Mapping{name: m.name, file: m.file, fd: m.fd, flags: m.flags, sparse: m.sparse, device: m.device, yields: m.yields, sees: m.sees, home: r, mu: &r.mu, gate: &r.gate}
+	moved := &Mapping{traits: m.traits, file: m.file, fd: m.fd, home: r, mu: &r.mu, gate: &r.gate}
 	moved.adopt(to, v)
 	err = m.release()
 	r.insert(moved)

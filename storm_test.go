@@ -73,7 +73,7 @@ func TestStorm(t *testing.T) {
 	f := makeFile(t, make([]byte, size))
 	var current atomic.Pointer[Mapping]
 	open := func() {
-		m, err := MapRange(f, 100, size-100, &FileConfig{Prot: Read | Write})
+		m, err := MapRange(f, 100, size-100, &FileConfig{Prot: Read | Write, NoRaceShadow: true})
 		if err != nil {
 			t.Error(err)
 			return

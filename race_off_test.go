@@ -1,5 +1,0 @@
-//go:build !race
-
-package memmap
-
-const raceEnabled = false
