@@ -71,6 +71,7 @@ func copyGuarded(dst, src []byte, pages span) (ok bool) {
 			if addr, isFault := faultAddr(r); !isFault || !pages.holds(addr) {
 				panic(r)
 			}
+			counted.faults.Add(1)
 		}
 	}()
 	copy(dst, src)

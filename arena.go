@@ -50,15 +50,34 @@ type home interface {
 	vacant(addr uintptr) bool
 }
 
-const (
-	// quarantineTime is how long a range stays inaccessible at least, if
-	// address space is not short: long against any access still in flight.
-	quarantineTime = 5 * time.Second
+// Quarantine says for how long the addresses of closed mappings stay unused.
+type Quarantine struct {
+	// Time is how long a range stays inaccessible at least, if address space
+	// is not short. It should be long against any access still in flight.
+	Time time.Duration
 
+	// Bytes is how much address space may wait. If it is more, the oldest is
+	// used again, whatever its age.
+	Bytes int64
+}
+
+// SetQuarantine changes the bounds of the quarantine in this process, and returns
+// what they were. At the start they are 5 seconds, and 16 TiB (32 MiB on 32-bit
+// systems).
+func SetQuarantine(q Quarantine) (old Quarantine) {
+	addresses.mu.Lock()
+	defer addresses.mu.Unlock()
+	old, addresses.bounds = addresses.bounds, q
+	return old
+}
+
+// defaultQuarantine is what nobody has changed.
+var defaultQuarantine = Quarantine{Time: 5 * time.Second, Bytes: 1 << (25 + 19*is64bit)}
+
+const (
 	// Sizes where addresses are plenty, and on 32-bit systems.
-	firstArena      uintptr = 1 << (24 + 6*is64bit)  // 1 GiB, 16 MiB
-	largestArena    uintptr = 1 << (26 + 10*is64bit) // 64 GiB, 64 MiB
-	quarantineBytes uintptr = 1 << (25 + 19*is64bit) // 16 TiB, 32 MiB: more is reused, the oldest first
+	firstArena   uintptr = 1 << (24 + 6*is64bit)  // 1 GiB, 16 MiB
+	largestArena uintptr = 1 << (26 + 10*is64bit) // 64 GiB, 64 MiB
 
 	is64bit = ^uintptr(0) >> 63
 )
@@ -69,19 +88,22 @@ type space struct {
 	arenas     []span     // reserved ranges, without their margins; never given back while in use; guarded by mu
 	free       []span     // ordered by address, neighbours merged; guarded by mu
 	quarantine quarantine // guarded by mu
+	bounds     Quarantine // guarded by mu
 	stuck      []span     // guarded by mu
 	stacks     []span     // of GrowsDown memory, with the gaps that it may grow into; guarded by mu
 }
 
 // addresses is the address space of this process. There is only one.
-var addresses = new(space)
+var addresses = newSpace()
+
+func newSpace() *space { return &space{bounds: defaultQuarantine} }
 
 // take returns n bytes of inaccessible memory, at a multiple of align.
 func (s *space) take(n, align uintptr) (span, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retryStuck()
-	s.ripen(time.Now().Add(-quarantineTime))
+	s.ripen(time.Now().Add(-s.bounds.Time))
 	if got, ok := s.fit(n, align); ok {
 		return got, nil
 	}
@@ -240,7 +262,7 @@ func (s *space) retryStuck() {
 // oldest ones of too many.
 func (s *space) ripen(before time.Time) {
 	for {
-		r, ok := s.quarantine.pop(before)
+		r, ok := s.quarantine.pop(before, s.bounds.Bytes)
 		switch {
 		case !ok:
 			return
@@ -269,13 +291,14 @@ func (q *quarantine) push(r span, now time.Time) {
 	q.bytes += r.n
 }
 
-// pop takes the oldest range, if it went in before a time or if too much waits.
-func (q *quarantine) pop(before time.Time) (span, bool) {
+// pop takes the oldest range, if it went in before a time or if more than that many
+// bytes wait.
+func (q *quarantine) pop(before time.Time, most int64) (span, bool) {
 	if q.head == len(q.ranges) {
 		return span{}, false
 	}
 	r := q.ranges[q.head]
-	if !r.since.Before(before) && q.bytes <= quarantineBytes {
+	if !r.since.Before(before) && int64(q.bytes) <= most {
 		return span{}, false
 	}
 	q.head++
@@ -332,7 +355,7 @@ func (s *space) vacant(addr uintptr) bool {
 func (s *space) takeAt(addr, n uintptr) (span, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ripen(time.Now().Add(-quarantineTime))
+	s.ripen(time.Now().Add(-s.bounds.Time))
 	if slices.ContainsFunc(s.stacks, func(r span) bool { return r.meets(span{addr, n}) }) {
 		return span{}, ErrInUse
 	}

@@ -53,7 +53,7 @@ func TestReleaseEmptyArena(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector needs more address space")
 	}
-	s := newSpace(t)
+	s := testSpace(t)
 	used, err := addressSpaceUsed()
 	must(t, err)
 	setLimit(t, syscall.RLIMIT_AS, used+uint64(firstArena)+uint64(firstArena)/2)

@@ -11,11 +11,11 @@ import (
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
-// newSpace returns address space of the test's own, which is unmapped at its end.
-func newSpace(t *testing.T) *space {
+// testSpace returns address space of the test's own, which is unmapped at its end.
+func testSpace(t *testing.T) *space {
 	t.Helper()
 	needMappings(t)
-	s := new(space)
+	s := newSpace()
 	t.Cleanup(func() {
 		for _, a := range s.arenas {
 			if err := sys.Unmap(a.addr, a.n); err != nil {
@@ -46,7 +46,7 @@ func mustGiveBack(t *testing.T, s *space, r span) {
 // time.
 func age(s *space, n int) {
 	for i := range s.waiting()[:n] {
-		s.waiting()[i].since = time.Now().Add(-2 * quarantineTime)
+		s.waiting()[i].since = time.Now().Add(-2 * defaultQuarantine.Time)
 	}
 }
 
@@ -94,7 +94,7 @@ func checkSpace(t *testing.T, s *space, taken []span) {
 }
 
 func TestTake(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	page := uintptr(pageSize)
 	var taken []span
 	for _, n := range []uintptr{1, 2, 3, 511, 512, 513, 5000} {
@@ -115,7 +115,7 @@ func TestTake(t *testing.T) {
 
 // TestTakeMoreThanAnArena wants an arena as long as it has to be.
 func TestTakeMoreThanAnArena(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	small := mustTake(t, s, uintptr(pageSize), uintptr(pageSize))
 	large := mustTake(t, s, 3*firstArena, 2<<20)
 	checkSpace(t, s, []span{small, large})
@@ -123,7 +123,7 @@ func TestTakeMoreThanAnArena(t *testing.T) {
 
 // TestSpaceModel takes, gives back, extends and lets time pass at random.
 func TestSpaceModel(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	rnd := rand.New(rand.NewPCG(49, 1))
 	page := uintptr(pageSize)
 	var taken []span
@@ -163,7 +163,7 @@ func TestSpaceModel(t *testing.T) {
 // TestQuarantine wants a range that was given back to stay out of use for its
 // time, and then the oldest to be free first.
 func TestQuarantine(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	page := uintptr(pageSize)
 	var ranges []span
 	for range 4 {
@@ -188,11 +188,11 @@ func TestQuarantine(t *testing.T) {
 
 // TestQuarantineTime looks at the clock: a range given back now must wait.
 func TestQuarantineTime(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	page := uintptr(pageSize)
 	mustGiveBack(t, s, mustTake(t, s, page, page))
 	now := time.Now()
-	s.ripen(now.Add(-quarantineTime))
+	s.ripen(now.Add(-defaultQuarantine.Time))
 	if len(s.waiting()) != 1 {
 		t.Fatal("the range is free at once")
 	}
@@ -204,10 +204,10 @@ func TestQuarantineTime(t *testing.T) {
 
 // TestQuarantineBytes gives back more than is kept.
 func TestQuarantineBytes(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	var ranges []span
 	for range 5 {
-		r, err := s.take(quarantineBytes/4, uintptr(pageSize))
+		r, err := s.take(uintptr(defaultQuarantine.Bytes)/4, uintptr(pageSize))
 		if err != nil {
 			t.Skip(err) // RLIMIT_AS, or a processor with fewer addresses
 		}
@@ -234,7 +234,7 @@ func TestQuarantineQueue(t *testing.T) {
 		if i%3 == 0 {
 			continue
 		}
-		if r, ok := q.pop(now.Add(1)); !ok || r.addr != next {
+		if r, ok := q.pop(now.Add(1), 1<<40); !ok || r.addr != next {
 			t.Fatalf("got %v, %v; want the range pushed as number %d", r, ok, next)
 		}
 		next++
@@ -242,8 +242,46 @@ func TestQuarantineQueue(t *testing.T) {
 	if len(q.ranges) > 1000 {
 		t.Errorf("the queue keeps %d ranges", len(q.ranges))
 	}
-	if _, ok := q.pop(now); ok {
+	if _, ok := q.pop(now, 1<<40); ok {
 		t.Error("a range was free in the moment it went in")
+	}
+}
+
+// TestSetQuarantine uses addresses again at once, and keeps them for long.
+func TestSetQuarantine(t *testing.T) {
+	needMappings(t)
+	checkLeaks(t)
+	old := SetQuarantine(Quarantine{Time: time.Hour, Bytes: 1 << 40})
+	defer SetQuarantine(old)
+	if old != defaultQuarantine {
+		t.Errorf("at first it is %+v", old)
+	}
+	closeOne := func() (addr uintptr) {
+		m := mustMap(t)(Anonymous(pageSize, nil))
+		addr = m.now.Load().pages.addr
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
+	}
+	before := ReadStats().Quarantined
+	addr := closeOne()
+	if closeOne() == addr {
+		t.Error("an address is used again within the hour")
+	}
+	if got := ReadStats().Quarantined - before; got != 2*pageSize {
+		t.Errorf("%d bytes more wait, want 2 pages", got)
+	}
+	if got := SetQuarantine(Quarantine{}); got.Time != time.Hour {
+		t.Errorf("it was %+v", got)
+	}
+	closeOne()
+	addr = closeOne()
+	if got := ReadStats().Quarantined; got != pageSize {
+		t.Errorf("%d bytes wait, want the last page alone", got)
+	}
+	if closeOne() != addr {
+		t.Error("the address waits, though nothing should")
 	}
 }
 
@@ -258,7 +296,7 @@ func TestFreeSpansMerge(t *testing.T) {
 }
 
 func TestReleaseEmpty(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	page := uintptr(pageSize)
 	small := mustTake(t, s, page, page)
 	large := mustTake(t, s, 2*firstArena, page)
@@ -283,7 +321,7 @@ func TestReleaseEmpty(t *testing.T) {
 }
 
 func TestExtend(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	page := uintptr(pageSize)
 	a, b := mustTake(t, s, page, page), mustTake(t, s, page, page)
 	if a.end() != b.addr {
@@ -308,7 +346,7 @@ func TestExtend(t *testing.T) {
 
 // TestForeignRanges wants ranges that lie in no arena to be unmapped in the end.
 func TestForeignRanges(t *testing.T) {
-	s := newSpace(t)
+	s := testSpace(t)
 	addr, err := sys.Map(0, uintptr(pageSize), sys.ProtRead, sys.Private|sys.Anonymous, -1, 0)
 	if err != nil {
 		t.Fatal(err)

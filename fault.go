@@ -36,6 +36,7 @@ func guard(op string, fn func() error, ms ...*Mapping) (err error) {
 		if r == nil {
 			return
 		}
+		counted.faults.Add(1)
 		if err = faultIn(op, ms, r); err == nil {
 			panic(r)
 		}

@@ -54,6 +54,38 @@ func (m *Mapping) growTo(v *view, n int64) error {
 	return nil
 }
 
+// GrowStep returns by how many bytes the file had better grow at a time, if it will
+// grow on and on. On a disk that is 64 MiB: with large steps the kernel can use
+// large pages, and page faults are fewer (10 times, measured on ext4). In memory
+// (tmpfs), where allocating takes as long as storing, it is a MiB. A step takes
+// at most an eighth of what the file system has left.
+func (m *Mapping) GrowStep() (int64, error) {
+	defer m.lock().Unlock()
+	v, err := m.mappedView()
+	if err == nil && m.file == nil {
+		err = ErrPrivate
+	}
+	var free uint64
+	if err == nil {
+		free, err = sys.FreeBytes(m.fd)
+	}
+	if err != nil {
+		return 0, m.fail("grow step", 0, 0, err)
+	}
+	step := int64(diskStep)
+	if inMemory, err := sys.InMemory(m.fd); err != nil {
+		return 0, m.fail("grow step", 0, 0, err)
+	} else if inMemory {
+		step = memoryStep
+	}
+	return max(roundDown(int64(min(free/8, uint64(step))), v.page), v.page), nil
+}
+
+const (
+	diskStep   = 64 << 20
+	memoryStep = 1 << 20
+)
+
 // fileEnd returns where the file must end for the first n bytes of the pages to be
 // in it.
 func (v *view) fileEnd(n int64) int64 {

@@ -60,6 +60,7 @@ func (k *knownPages) load(at int64, n int, random bool) {
 		k.ask(lo, min(hi, lo+2*loadStep))
 	}
 	if !found {
+		counted.waits.Add(1)
 		k.wait(lo, hi)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,8 @@ type Mapping struct {
 
 	// gate is that of the Region that the mapping was made in, or nil.
 	gate *sync.RWMutex
+
+	watched runtime.Cleanup // reports m if it is lost; guarded by mu
 
 	// lost is the error of closing the file of a mapping that was replaced;
 	// nobody was there to get it. Guarded by mu.
@@ -482,16 +485,27 @@ func (m *Mapping) publish(v *view) {
 		}
 	}
 	m.now.Store(v)
+	count(old, v)
 	if old != nil && old.known != v.known {
 		old.known.stop()
+	}
+	if _, inRegion := m.home.(*Region); old == nil && !inRegion {
+		m.watched = watch(m, m.name, int64(len(v.data)))
 	}
 }
 
 // unpublish ends what is mapped.
 func (m *Mapping) unpublish() *view {
 	v := m.now.Swap(nil)
-	v.known.stop()
+	m.ended(v)
 	return v
+}
+
+// ended takes note that what was mapped last isn't any more.
+func (m *Mapping) ended(v *view) {
+	v.known.stop()
+	m.watched.Stop()
+	count(v, nil)
 }
 
 // lock takes the mutex that guards changes, and returns it.

@@ -108,6 +108,7 @@ func (p *prefaulting) done(off, n int64, err error) {
 		return
 	}
 	p.loaded += n
+	counted.prefaulted.Add(n)
 	if p.progress != nil {
 		p.progress(p.loaded)
 	}

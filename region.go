@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -31,6 +32,8 @@ type Region struct {
 	empty  []*Mapping // those that have no pages; guarded by mu
 	closed bool       // guarded by mu
 
+	watched runtime.Cleanup // reports r if it is lost
+
 	// gate is held for reading by those who copy into a mapping, while they
 	// do. Who takes pages away passes through it before they are used again.
 	// It comes after mu.
@@ -53,7 +56,10 @@ func Reserve(n int64) (*Region, error) {
 	if err != nil {
 		return fail(explain(err, size))
 	}
-	return &Region{pages: pages}, nil
+	r := &Region{pages: pages}
+	r.watched = watch(r, "region", size)
+	counted.regions.Add(1)
+	return r, nil
 }
 
 // Len returns the length in bytes.
@@ -184,6 +190,8 @@ func (r *Region) Close() error {
 		return &Error{Op: "close", Name: "region", Err: ErrClosed}
 	}
 	r.closed = true
+	r.watched.Stop()
+	counted.regions.Add(-1)
 	var errs []error
 	for _, m := range slices.Concat(r.placed, r.empty) {
 		m.unpublish()
@@ -318,7 +326,7 @@ func (r *Region) replace(m *Mapping, v *view, at placement) error {
 	}
 	r.placed = slices.DeleteFunc(r.placed, func(p *Mapping) bool { return slices.Contains(old, p) })
 	for i, m := range old {
-		views[i].known.stop()
+		m.ended(views[i])
 		m.lost = m.closeFile()
 	}
 	return nil

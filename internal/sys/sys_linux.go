@@ -3,6 +3,7 @@ package sys
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -180,13 +181,30 @@ func Allocate(fd int, off, n int64) error {
 	return retry(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n) })
 }
 
-// FreeBytes returns what the file's file system has left for us.
+// FreeBytes returns what the file's file system has left for us. That of memory
+// files has no size, and so no bound.
 func FreeBytes(fd int) (uint64, error) {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(fd, &st) }); err != nil {
 		return 0, err
 	}
+	if st.Blocks == 0 {
+		return math.MaxInt64, nil
+	}
 	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// InMemory reports whether the file's file system keeps its files in memory.
+func InMemory(fd int) (bool, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(fd, &st) }); err != nil {
+		return false, err
+	}
+	switch uint32(st.Type) {
+	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC:
+		return true, nil
+	}
+	return false, nil
 }
 
 // BlockSize returns the file system's page: huge pages on hugetlbfs.

@@ -26,6 +26,7 @@ func Lock(_, _ uintptr, _ bool) error           { return errors.ErrUnsupported }
 func Unlock(_, _ uintptr) error                 { return errors.ErrUnsupported }
 func Resident(_, _ uintptr, _ []byte) error     { return errors.ErrUnsupported }
 func SeesResidency(fs.FileInfo) bool            { return false }
+func InMemory(int) (bool, error)                { return false, errors.ErrUnsupported }
 func MemoryFile(string, bool, int) (int, error) { return -1, errors.ErrUnsupported }
 func AddSeals(int, Seals) error                 { return errors.ErrUnsupported }
 func Allocate(int, int64, int64) error          { return errors.ErrUnsupported }
