@@ -16,17 +16,20 @@ func (m *Mapping) ReadAt(p []byte, off int64) (int, error) {
 		return 0, m.outside("read", off, len(p))
 	}
 	src := v.data[off:]
+	n := min(len(p), len(src))
 	if race.Enabled && m.shadow != nil {
-		m.shadow.tell(race.Read, v.delta+off, min(len(p), len(src)))
+		m.shadow.tell(race.Read, v.delta+off, n)
 	}
-	m.load(v, v.delta+off, min(len(p), len(src)))
-	if !copyGuarded(p, src, v.pages) || !m.shows(v, off, min(len(p), len(src))) {
+	if v.known != nil && !v.known.hasOne(v.delta+off, n) {
+		v.load(v.delta+off, n)
+	}
+	if !v.copyGuarded(p, src) || m.now.Load() != v && !m.shows(v, off, n) {
 		return m.copySlowly("read", off, p, reading)
 	}
-	if len(src) < len(p) {
-		return len(src), io.EOF
+	if n < len(p) {
+		return n, io.EOF
 	}
-	return len(p), nil
+	return n, nil
 }
 
 // WriteAt copies into the mapping. It is guarded as ReadAt is. A range that
@@ -43,7 +46,9 @@ func (m *Mapping) WriteAt(p []byte, off int64) (int, error) {
 	if race.Enabled && m.shadow != nil {
 		m.shadow.tell(race.Write, v.delta+off, len(p))
 	}
-	m.load(v, v.delta+off, len(p))
+	if v.known != nil && !v.known.hasOne(v.delta+off, len(p)) {
+		v.load(v.delta+off, len(p))
+	}
 	if !m.copyIn(v, p, off) {
 		return m.copySlowly("write", off, p, writing)
 	}
@@ -61,21 +66,30 @@ func (m *Mapping) outside(op string, off int64, n int) error {
 	return m.fail(op, off, int64(n), ErrRange)
 }
 
-// copyGuarded copies, and reports whether that went without a fault in the
-// given pages. Which of the slices lies there doesn't matter.
-func copyGuarded(dst, src []byte, pages span) (ok bool) {
+// copyGuarded copies, and reports whether that went without a fault in the view's
+// pages. Which of the slices lies there doesn't matter.
+//
+// This is the hot path. What is done only after a fault stands in functions of its
+// own; a copy that went well has no panic to recover.
+func (v *view) copyGuarded(dst, src []byte) (ok bool) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
-		debug.SetPanicOnFault(old)
-		if r := recover(); r != nil {
-			if addr, isFault := faultAddr(r); !isFault || !pages.holds(addr) {
-				panic(r)
-			}
-			counted.faults.Add(1)
+		if !ok {
+			debug.SetPanicOnFault(old)
+			v.mustHold(recover())
 		}
 	}()
 	copy(dst, src)
+	debug.SetPanicOnFault(old)
 	return true
+}
+
+// mustHold counts a fault in the view's pages, and lets every other panic go on.
+func (v *view) mustHold(panicked any) {
+	if addr, isFault := faultAddr(panicked); !isFault || !v.pages.holds(addr) {
+		panic(panicked)
+	}
+	counted.faults.Add(1)
 }
 
 // maxTries bounds how often a page is tried that turns out accessible each time
@@ -115,7 +129,7 @@ func (m *Mapping) copySlowly(op string, off int64, p []byte, a access) (int, err
 // copyPage copies within one page, and reports whether that was possible.
 func (m *Mapping) copyPage(v *view, p []byte, at int64, a access) bool {
 	if a == reading {
-		return copyGuarded(p, v.data[at:], v.pages) && m.shows(v, at, len(p))
+		return v.copyGuarded(p, v.data[at:]) && m.shows(v, at, len(p))
 	}
 	return m.copyIn(v, p, at)
 }
@@ -131,7 +145,7 @@ func (m *Mapping) copyIn(v *view, p []byte, off int64) bool {
 			return false
 		}
 	}
-	return copyGuarded(v.data[off:], p, v.pages)
+	return v.copyGuarded(v.data[off:], p)
 }
 
 // shows reports whether a view is still what the mapping shows at a range. If

@@ -41,9 +41,12 @@ type knownPages struct {
 }
 
 // wordsOf is a chunk of the bits. One of its words stands for 64 pages.
-type wordsOf [512]atomic.Uint64
+type wordsOf [wordsPerChunk]atomic.Uint64
 
-const pagesPerWord = 64
+const (
+	pagesPerWord  = 64
+	wordsPerChunk = 512
+)
 
 const (
 	firstAge = time.Second
@@ -52,7 +55,7 @@ const (
 
 // newKnown returns what is known of pages that nobody has looked at: nothing.
 func newKnown(pages span, sees bool) *knownPages {
-	perChunk := uintptr(len(wordsOf{}) * pagesPerWord * sys.PageSize)
+	perChunk := uintptr(wordsPerChunk * pagesPerWord * sys.PageSize)
 	k := &knownPages{
 		pages:  pages,
 		shift:  uint(bits.TrailingZeros(uint(sys.PageSize))),
@@ -64,30 +67,42 @@ func newKnown(pages span, sees bool) *knownPages {
 	return k
 }
 
+// hasOne reports whether the n bytes at a page offset lie in one page, and that is
+// known to be in memory. This is what every guarded copy asks first; it is small
+// enough for the compiler to inline.
+func (k *knownPages) hasOne(at int64, n int) bool {
+	page := uint64(at) >> (k.shift & 63)
+	if uint64(at+int64(n)-1)>>(k.shift&63) != page {
+		return false
+	}
+	chunk := k.words[page/(pagesPerWord*wordsPerChunk)].Load()
+	return chunk != nil && chunk[page/pagesPerWord%wordsPerChunk].Load()>>(page%pagesPerWord)&1 != 0
+}
+
 // has reports whether all pages that hold the n bytes at a page offset are known
-// to be in memory. This is what every guarded access asks first.
+// to be in memory.
 func (k *knownPages) has(at int64, n int) bool {
 	first, last := uint64(at)>>k.shift, uint64(at+int64(n)-1)>>k.shift
 	if first/pagesPerWord != last/pagesPerWord {
 		return k.hasAll(first, last)
 	}
-	chunk := k.words[first/pagesPerWord/uint64(len(wordsOf{}))].Load()
+	chunk := k.words[first/pagesPerWord/wordsPerChunk].Load()
 	if chunk == nil {
 		return false
 	}
 	want := wordMask(first, last)
-	return chunk[first/pagesPerWord%uint64(len(wordsOf{}))].Load()&want == want
+	return chunk[first/pagesPerWord%wordsPerChunk].Load()&want == want
 }
 
 func (k *knownPages) hasAll(first, last uint64) bool {
 	for lo := first; lo <= last; lo = (lo/pagesPerWord + 1) * pagesPerWord {
 		hi := min(last, lo|(pagesPerWord-1))
-		chunk := k.words[lo/pagesPerWord/uint64(len(wordsOf{}))].Load()
+		chunk := k.words[lo/pagesPerWord/wordsPerChunk].Load()
 		if chunk == nil {
 			return false
 		}
 		want := wordMask(lo, hi)
-		if chunk[lo/pagesPerWord%uint64(len(wordsOf{}))].Load()&want != want {
+		if chunk[lo/pagesPerWord%wordsPerChunk].Load()&want != want {
 			return false
 		}
 	}
@@ -113,13 +128,13 @@ func (k *knownPages) mark(lo, hi int64) {
 
 // word returns a word, and makes its chunk if there is none yet.
 func (k *knownPages) word(i uint64) *atomic.Uint64 {
-	p := &k.words[i/uint64(len(wordsOf{}))]
+	p := &k.words[i/wordsPerChunk]
 	chunk := p.Load()
 	if chunk == nil {
 		p.CompareAndSwap(nil, new(wordsOf))
 		chunk = p.Load()
 	}
-	return &chunk[i%uint64(len(wordsOf{}))]
+	return &chunk[i%wordsPerChunk]
 }
 
 // look asks the kernel which of the pages in [lo, hi) are in memory, and if around
@@ -228,8 +243,8 @@ func (k *knownPages) stale() bool {
 			made = append(made, i)
 		}
 	}
-	for range min(sampleSize, len(made)*len(wordsOf{})) {
-		if k.gone(made[rand.IntN(len(made))], rand.IntN(len(wordsOf{}))) {
+	for range min(sampleSize, len(made)*wordsPerChunk) {
+		if k.gone(made[rand.IntN(len(made))], rand.IntN(wordsPerChunk)) {
 			return true
 		}
 	}

@@ -29,10 +29,11 @@ const (
 	lookEvery = 8
 )
 
-// load brings the pages that hold n bytes at a page offset into memory. It reports
-// nothing: what can't be loaded is found out by the access that follows.
-func (m *Mapping) load(v *view, at int64, n int) {
-	if v.known != nil && n > 0 && !v.known.has(at, n) {
+// load brings the pages that hold n bytes at a page offset into memory, unless they
+// are known to be there. It reports nothing: what can't be loaded is found out by
+// the access that follows.
+func (v *view) load(at int64, n int) {
+	if n > 0 && !v.known.has(at, n) {
 		v.known.load(at, n, v.layout.at(at).advice[order] == Random)
 	}
 }

@@ -247,12 +247,13 @@ func TestReadOnlyDescriptor(t *testing.T) {
 // TestAddrAgain maps where something was closed long enough ago.
 func TestAddrAgain(t *testing.T) {
 	checkLeaks(t)
-	m := mustMap(t)(Anonymous(pageSize, nil))
-	addr := m.now.Load().pages.addr&^(1<<30-1) - 1<<40
+	addr, err := sys.Map(0, uintptr(pageSize), sys.ProtNone, inaccessible, -1, 0)
+	must(t, err)
+	must(t, sys.Unmap(addr, uintptr(pageSize)))
 	at := &AnonConfig{Addr: addr}
-	m = mustMap(t)(Anonymous(pageSize, at))
+	m := mustMap(t)(Anonymous(pageSize, at))
 	must(t, m.Close())
-	_, err := Anonymous(pageSize, at)
+	_, err = Anonymous(pageSize, at)
 	wantError(t, err, "map", ErrInUse)
 	addresses.mu.Lock()
 	for i := range addresses.quarantine.ranges {
