@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,9 @@ func appendWorks() []work {
 		}
 		works = append(works, work{
 			setup: func(e *env) ([]doer, error) { return setupAppend(e, readers) },
-			rows:  []row{beside("remapping", atLeast(2)), beside("mremap", atLeast(1)), beside("ristretto", atLeast(1))},
+			rows: []row{
+				beside("remapping", atLeast(2)), beside("mremap", atLeast(1)), beside("ristretto", atLeast(1)), beside("ours, huge pages", goal{}),
+			},
 		})
 	}
 	return works
@@ -32,10 +35,12 @@ func appendWorks() []work {
 
 // appendFaults says what most of the time goes to.
 func appendFaults(rounds []round) string {
-	of := func(name string) string { return number(median(each(rounds, value(name)))).String() }
-	return fmt.Sprintf("page faults, thousands: ours %s, remapping %s, mremap %s, ristretto %s; seconds in the kernel: %s, %s, %s, %s",
-		of("ours faults"), of("remapping faults"), of("mremap faults"), of("ristretto faults"),
-		of("ours kernel"), of("remapping kernel"), of("mremap kernel"), of("ristretto kernel"))
+	var parts []string
+	for _, who := range []string{"ours", "ours, huge pages", "remapping", "mremap", "ristretto"} {
+		of := func(what string) string { return number(median(each(rounds, value(who+what)))).String() }
+		parts = append(parts, fmt.Sprintf("%s %s, %s s", who, of(" faults"), of(" kernel")))
+	}
+	return "thousands of page faults, and time in the kernel: " + strings.Join(parts, "; ")
 }
 
 func setupAppend(e *env, readers int) ([]doer, error) {
@@ -58,7 +63,7 @@ func setupAppend(e *env, readers int) ([]doer, error) {
 		}}
 	}
 	return []doer{
-		appends("ours", newInPlace), appends("remapping", newRemapped), appends("mremap", newMoved), appends("ristretto", newRistretto),
+		appends("ours", newInPlace), appends("ours, huge pages", newHuge), appends("remapping", newRemapped), appends("mremap", newMoved), appends("ristretto", newRistretto),
 	}, nil
 }
 

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,8 +24,18 @@ type env struct {
 	rounds   int
 	progress io.Writer
 
+	told  time.Time        // when tell wrote something
 	files map[int64]string // those of dataFile, by size
 	undo  []func() error   // what cleanUp calls
+}
+
+// tell shows what is being done, on one line, ten times a second at most: writing
+// is work too.
+func (e *env) tell(format string, args ...any) {
+	if time.Since(e.told) > 100*time.Millisecond {
+		fmt.Fprintf(e.progress, "\r\x1b[K"+format, args...)
+		e.told = time.Now()
+	}
 }
 
 // size chooses how much of a work is done.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 )
 
@@ -54,8 +53,9 @@ type unavailable struct{ why string }
 
 func (u unavailable) Error() string { return u.why }
 
-// manyRounds is how many rounds of a short work stand for one of a long one.
-const manyRounds = 5
+// manyRounds is how many rounds of a short work stand for one of a long one. Each
+// takes few milliseconds: many of them are free of what else the machine does.
+const manyRounds = 20
 
 // run does the works of which a row was selected, and gives the rows to emit as
 // they are ready. A work that fails costs its rows their numbers, not the others
@@ -113,7 +113,7 @@ func (w work) run(ctx context.Context, e *env) (rounds []round, lacking []string
 		// a warm cache or dirty pages, is not always to the same one's good.
 		for j := range doers {
 			d := doers[(i+j)%len(doers)]
-			fmt.Fprintf(e.progress, "\r\x1b[K%s: round %d of %d: %s", w.rows[0].name, i+1, n, d.name)
+			e.tell("%s: round %d of %d: %s", w.rows[0].name, i+1, n, d.name)
 			err := d.do(r)
 			var u unavailable
 			switch {
@@ -127,6 +127,5 @@ func (w work) run(ctx context.Context, e *env) (rounds []round, lacking []string
 		}
 		rounds, lacking = append(rounds, r), absent
 	}
-	_, err = io.WriteString(e.progress, "\r\x1b[K")
-	return rounds, lacking, err
+	return rounds, lacking, nil
 }

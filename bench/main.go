@@ -34,7 +34,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	match := flags.String("run", "", "do only the rows whose name matches this regular expression")
-	rounds := flags.Int("rounds", 5, "how often each work is done; short ones five times as often")
+	rounds := flags.Int("rounds", 5, "how often each work is done; short ones twenty times as often")
 	parent := flags.String("dir", os.TempDir(), "where files are made: 5 GiB, on a disk")
 	quick := flags.Bool("quick", false, "everything small and once: shows that it runs, not how fast")
 	asJSON := flags.Bool("json", false, "print one JSON object a line")
@@ -58,6 +58,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if *quick {
 		e.rounds = 1
 	}
+	defer func() { fmt.Fprint(stderr, "\r\x1b[K") }()
 	if *asJSON {
 		enc := json.NewEncoder(stdout)
 		enc.SetEscapeHTML(false)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"os"
-	"time"
 
 	edsrzf "github.com/edsrzf/mmap-go"
 	xmmap "golang.org/x/exp/mmap"
@@ -28,18 +27,20 @@ func setupOpen(e *env) ([]doer, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := int(e.size(1000, 10))
+	n := int(e.size(100, 10))
 	p := make([]byte, 1)
 	opens := func(who string, once func(name string, p []byte) error) doer {
 		return doer{who, func(r round) error {
-			start := time.Now()
-			for range n {
-				if err := once(name, p); err != nil {
-					return err
+			each, err := eachTakes(n, func() error {
+				for range n {
+					if err := once(name, p); err != nil {
+						return err
+					}
 				}
-			}
-			r[who] = float64(time.Since(start)) / float64(n) / 1e3
-			return nil
+				return nil
+			})
+			r[who] = each / 1e3
+			return err
 		}}
 	}
 	return []doer{

@@ -34,17 +34,25 @@ func pauseWorks() []work {
 
 func longPauses(rounds []round) string {
 	of := func(name string) string { return number(median(each(rounds, value(name)))).String() }
-	return fmt.Sprintf("reads longer than %v, whatever for, and the longest: ours %s, %s ms; control %s, %s ms; remapping %s, %s ms",
-		longRead, of("ours long"), of("ours longest"), of("control long"), of("control longest"), of("remapping long"), of("remapping longest"))
+	about := func(who string) string {
+		return fmt.Sprintf("%s %s (%s, %s, %s ms)", who, of(who+" long"), of(who+" faulted"), of(who+" waited"), of(who+" longest"))
+	}
+	return fmt.Sprintf("reads longer than %v for whatever reason (with a fault, with a voluntary switch, the longest): %s; %s; %s",
+		longRead, about("ours"), about("control"), about("remapping"))
 }
 
 // longRead is what counts as a pause: a read takes a thousandth of it.
 const longRead = 300 * time.Microsecond
 
+// yieldEvery is less than the runtime lets a goroutine run.
+const yieldEvery = 2 * time.Millisecond
+
 // pauses are those of one reader.
 type pauses struct {
 	long    int // reads that took long
-	heldUp  int // those with a page fault or a voluntary switch in them
+	faulted int // those with a page fault in them
+	waited  int // those with a voluntary switch in them
+	heldUp  int // those with one of both
 	longest time.Duration
 }
 
@@ -59,6 +67,8 @@ func setupPauses(e *env, readers int) ([]doer, error) {
 			p, err := countPauses(l, limit, readers)
 			r[who] = float64(p.heldUp)
 			r[who+" long"] = float64(p.long)
+			r[who+" faulted"] = float64(p.faulted)
+			r[who+" waited"] = float64(p.waited)
 			r[who+" longest"] = p.longest.Seconds() * 1e3
 			return errors.Join(err, l.close(), remove())
 		}}
@@ -68,6 +78,8 @@ func setupPauses(e *env, readers int) ([]doer, error) {
 
 // countPauses appends beside readers that watch themselves. Go's scheduler and
 // its garbage collector stay out of it: each goroutine has a thread and a P.
+// A goroutine that runs for 10 ms is preempted even so, which is a switch of its
+// thread; so readers yield before that, between two reads.
 func countPauses(l log, limit int64, readers int) (pauses, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(readers + 2))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -81,17 +93,37 @@ func countPauses(l log, limit int64, readers int) (pauses, error) {
 	var all pauses
 	for p := range found {
 		all.long += p.long
+		all.faulted += p.faulted
+		all.waited += p.waited
 		all.heldUp += p.heldUp
 		all.longest = max(all.longest, p.longest)
 	}
 	return all, err
 }
 
+// add counts what held up a read that took long.
+func (p *pauses) add(spent used) {
+	if spent.faults > 0 {
+		p.faulted++
+	}
+	if spent.waits > 0 {
+		p.waited++
+	}
+	if spent.faults > 0 || spent.waits > 0 {
+		p.heldUp++
+	}
+}
+
 func watchedReads(l log, tail *atomic.Int64, done <-chan struct{}) (p pauses, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	rec := make([]byte, recordSize)
+	yielded := time.Now()
 	err = readAtRandom(tail, done, func(off int64) error {
+		if time.Since(yielded) > yieldEvery {
+			runtime.Gosched()
+			yielded = time.Now()
+		}
 		before := usage(unix.RUSAGE_THREAD)
 		start := time.Now()
 		err := readRecord(l, rec, off)
@@ -100,9 +132,7 @@ func watchedReads(l log, tail *atomic.Int64, done <-chan struct{}) (p pauses, er
 		p.longest = max(p.longest, took)
 		if took >= longRead {
 			p.long++
-			if spent.faults > 0 || spent.waits > 0 {
-				p.heldUp++
-			}
+			p.add(spent)
 		}
 		return err
 	})
