@@ -367,7 +367,7 @@ func TestEvict(t *testing.T) {
 // All logs give back what was appended, and grow for it.
 func TestLogs(t *testing.T) {
 	for name, create := range map[string]maker{
-		"inPlace": newInPlace, "grown": newGrown, "huge": newHuge, "remapped": newRemapped, "moved": newMoved, "ristretto": newRistretto,
+		"inPlace": newInPlace, "grown": newGrown, "huge": newHuge, "stored": newStored, "remapped": newRemapped, "moved": newMoved, "ristretto": newRistretto,
 	} {
 		t.Run(name, func(t *testing.T) {
 			const limit = 4 << 20

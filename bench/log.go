@@ -49,6 +49,30 @@ func newInPlace(name string, step, limit int64) (log, error) {
 	return &inPlace{m: m, step: step}, err
 }
 
+// stored is inPlace too, but stores into the bytes themselves, all in one Guard.
+type stored struct {
+	inPlace
+	b []byte
+}
+
+func newStored(name string, step, limit int64) (log, error) {
+	l, err := newInPlace(name, step, limit)
+	return &stored{inPlace: *l.(*inPlace)}, err
+}
+
+func (l *stored) append(rec []byte) error {
+	if l.end+int64(len(rec)) > l.room {
+		if err := l.grow(); err != nil {
+			return err
+		}
+		l.b = l.m.Bytes()
+	}
+	l.end += int64(copy(l.b[l.end:], rec))
+	return nil
+}
+
+func (l *stored) guard(fn func() error) error { return memmap.Guard(fn, l.m) }
+
 // newHuge is inPlace with transparent huge pages: fewer faults, but the kernel then
 // writes back 2 MiB for each byte that is synced.
 func newHuge(name string, step, limit int64) (log, error) {
