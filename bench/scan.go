@@ -74,31 +74,11 @@ func countOurs(name string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = scan(context.Background(), m, 0, m.Len(), scanBlock, func(_ int64, b []byte) error {
+	err = m.Scan(context.Background(), 0, m.Len(), scanBlock, func(_ int64, b []byte) error {
 		n += lines(b)
 		return nil
 	})
 	return n, errors.Join(err, m.Close())
-}
-
-// scan is m.Scan, or as much of it as can be had without.
-func scan(ctx context.Context, m *memmap.Mapping, off, n, size int64, fn func(off int64, b []byte) error) error {
-	var any any = m
-	if s, ok := any.(interface {
-		Scan(ctx context.Context, off, n, size int64, fn func(off int64, b []byte) error) error
-	}); ok {
-		return s.Scan(ctx, off, n, size, fn)
-	}
-	for end := off + n; off < end; off += size {
-		n := min(size, end-off)
-		if err := m.Prefault(ctx, off, n, memmap.Read); err != nil {
-			return err
-		}
-		if err := memmap.Guard(func() error { return fn(off, m.Bytes()[off:off+n]) }, m); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func countRead(name string) (n int, err error) {
