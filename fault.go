@@ -24,24 +24,36 @@ import (
 // faults the Go runtime can't turn into panics, and the process dies: sending
 // mapped memory on a channel (ch <- b[i]; copy it to a variable first), the
 // builtin print, C code, and under the race detector atomic operations.
-func Guard(fn func() error, ms ...*Mapping) error {
-	return guard("guard", fn, ms...)
-}
+func Guard(fn func() error, ms ...*Mapping) error { return guard("guard", fn, ms) }
 
-func guard(op string, fn func() error, ms ...*Mapping) (err error) {
+func guard(op string, fn func() error, ms []*Mapping) (err error) {
 	old := debug.SetPanicOnFault(true)
+	ok := false
 	defer func() {
-		debug.SetPanicOnFault(old)
-		r := recover()
-		if r == nil {
-			return
-		}
-		counted.faults.Add(1)
-		if err = faultIn(op, ms, r); err == nil {
-			panic(r)
+		if !ok {
+			debug.SetPanicOnFault(old)
+			err = mustBeFault(op, ms, recover())
 		}
 	}()
-	return fn()
+	err = fn()
+	ok = true
+	debug.SetPanicOnFault(old)
+	return err
+}
+
+// mustBeFault counts a fault in the memory of one of the mappings, and returns it
+// as an error. Every other panic goes on. There is none if the goroutine is about
+// to end (runtime.Goexit).
+func mustBeFault(op string, ms []*Mapping, panicked any) error {
+	if panicked == nil {
+		return nil
+	}
+	err := faultIn(op, ms, panicked)
+	if err == nil {
+		panic(panicked)
+	}
+	counted.faults.Add(1)
+	return err
 }
 
 // faultIn returns the error for a panic, if it is a fault in the memory of one of

@@ -66,7 +66,7 @@ func (m *Mapping) visit(b block, fn func(off int64, b []byte) error) error {
 			return m.fail("scan", b.off, b.n, err)
 		}
 		return fn(b.off, v.data[b.off:][:b.n:b.n])
-	}, m)
+	}, []*Mapping{m})
 }
 
 // loadBlock brings a block into memory and into the page table, and has the kernel
