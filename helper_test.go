@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/memmap-go/memmap/internal/sys"
@@ -173,13 +175,10 @@ const childVariable = "MEMMAP_TEST_CHILD"
 //	}
 func inChild(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(childVariable) == t.Name() {
+	if isChild(t) {
 		return true
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	// The race detector would wait a second before it ends the process.
-	cmd.Env = append(os.Environ(), childVariable+"="+t.Name(), "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.CombinedOutput()
+	out, err := childCommand(t, "-test.timeout=60s").CombinedOutput()
 	switch {
 	case err != nil:
 		t.Errorf("child process: %v\n%s", err, out)
@@ -189,4 +188,24 @@ func inChild(t *testing.T) bool {
 		t.Errorf("child process ran no such test:\n%s", out)
 	}
 	return false
+}
+
+// isChild reports whether this is the process that was started for the calling
+// test.
+func isChild(t *testing.T) bool { return os.Getenv(childVariable) == t.Name() }
+
+// childCommand is the calling test in a process of its own.
+func childCommand(t *testing.T, args ...string) *exec.Cmd {
+	run := "^" + strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^") + "$"
+	cmd := exec.Command(os.Args[0], append(args, "-test.run="+run, "-test.v")...)
+	// The race detector would wait a second before it ends the process.
+	cmd.Env = append(os.Environ(), childVariable+"="+t.Name(), "GORACE=atexit_sleep_ms=0",
+		"TMPDIR="+t.TempDir()) // a process that dies leaves files
+	return cmd
+}
+
+// firstLines cuts what a dying process says of all its goroutines.
+func firstLines(text []byte, n int) string {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	return string(bytes.Join(lines[:min(n, len(lines))], nil))
 }

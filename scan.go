@@ -30,13 +30,13 @@ func (m *Mapping) Scan(ctx context.Context, off, n, size int64, fn func(off int6
 	if err != nil {
 		return m.fail("scan", off, n, err)
 	}
-	return m.scan(ctx, block{off, min(size, n)}, off+n, fn)
+	return m.scan(ctx, extent{off, min(size, n)}, off+n, fn)
 }
 
-// block is a part of a mapping, in bytes.
-type block struct{ off, n int64 }
+// extent is a part of a mapping, in bytes.
+type extent struct{ off, n int64 }
 
-func (m *Mapping) scan(ctx context.Context, b block, end int64, fn func(off int64, b []byte) error) error {
+func (m *Mapping) scan(ctx context.Context, b extent, end int64, fn func(off int64, b []byte) error) error {
 	var loading sync.WaitGroup
 	defer loading.Wait()
 	m.loadBlock(b)
@@ -44,7 +44,7 @@ func (m *Mapping) scan(ctx context.Context, b block, end int64, fn func(off int6
 		if err := ctx.Err(); err != nil {
 			return m.fail("scan", b.off, b.n, err)
 		}
-		next := block{b.off + b.n, min(size, end-b.off-b.n)}
+		next := extent{b.off + b.n, min(size, end-b.off-b.n)}
 		loading.Go(func() { m.loadBlock(next) })
 		if err := m.visit(b, fn); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (m *Mapping) scan(ctx context.Context, b block, end int64, fn func(off int6
 }
 
 // visit calls fn for a block.
-func (m *Mapping) visit(b block, fn func(off int64, b []byte) error) error {
+func (m *Mapping) visit(b extent, fn func(off int64, b []byte) error) error {
 	return guard("scan", func() error {
 		v, err := m.view()
 		if err == nil {
@@ -71,7 +71,7 @@ func (m *Mapping) visit(b block, fn func(off int64, b []byte) error) error {
 
 // loadBlock brings a block into memory and into the page table, and has the kernel
 // start to read what comes next. What can't be loaded is found out by the access.
-func (m *Mapping) loadBlock(b block) {
+func (m *Mapping) loadBlock(b extent) {
 	v := m.now.Load()
 	if v == nil || len(v.layout) == 0 || b.n <= 0 || checkRange(b.off, b.n, int64(len(v.data))) != nil {
 		return

@@ -2,9 +2,9 @@ package memmap
 
 import (
 	"errors"
+	"flag"
 	"io"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,15 +12,26 @@ import (
 	"time"
 )
 
+// stormTime is how long a storm lasts that shall last longer than a moment:
+//
+//	go test -run Storm -storm 60s .
+var stormTime = flag.Duration("storm", 0, "how long each storm lasts; 0 is a moment")
+
+func stormMoment() time.Duration {
+	switch {
+	case *stormTime > 0:
+		return *stormTime
+	case testing.Short():
+		return 300 * time.Millisecond
+	}
+	return 1500 * time.Millisecond
+}
+
 // storm runs functions again and again, each in a goroutine of its own, for a
 // moment. A function that finds a fault reports it to t and goes on.
 func storm(t *testing.T, fns ...func(rnd *rand.Rand)) {
 	t.Helper()
-	moment := 1500 * time.Millisecond
-	if testing.Short() {
-		moment = 300 * time.Millisecond
-	}
-	end := time.Now().Add(moment)
+	end := time.Now().Add(stormMoment())
 	var wg sync.WaitGroup
 	for i, fn := range fns {
 		rnd := rand.New(rand.NewPCG(49, uint64(i)))
@@ -40,104 +51,6 @@ func storm(t *testing.T, fns ...func(rnd *rand.Rand)) {
 func collect(*rand.Rand) {
 	runtime.GC()
 	time.Sleep(5 * time.Millisecond)
-}
-
-// counts says how often things were seen, so that a storm that proves nothing is
-// noticed.
-type counts struct {
-	good, truncated, closed, again atomic.Int64
-}
-
-// count checks an error of guarded access in a storm.
-func (c *counts) count(t *testing.T, err error) {
-	switch {
-	case err == nil || err == io.EOF:
-		c.good.Add(1)
-	case errors.Is(err, ErrClosed):
-		c.closed.Add(1)
-	case errors.Is(err, ErrFault) && errors.Is(err, ErrTruncated):
-		c.truncated.Add(1)
-	case errors.Is(err, ErrFault) && errors.Is(err, ErrAgain):
-		c.again.Add(1) // extended before we could look
-	default:
-		t.Errorf("unexpected error: %v", err)
-	}
-}
-
-// TestStorm reads and writes while one goroutine truncates and extends the file,
-// another closes the mapping and opens it again, and the garbage collector runs.
-func TestStorm(t *testing.T) {
-	needMappings(t)
-	checkLeaks(t)
-	size := 8 * pageSize
-	f := makeFile(t, make([]byte, size))
-	var current atomic.Pointer[Mapping]
-	open := func() {
-		m, err := MapRange(f, 100, size-100, &FileConfig{Prot: Read | Write, NoRaceShadow: true})
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		current.Store(m)
-	}
-	open()
-	var seen counts
-	access := func(do func(m *Mapping, b []byte, off int64) error) func(*rand.Rand) {
-		b := make([]byte, size)
-		return func(rnd *rand.Rand) {
-			off := rnd.Int64N(size - 200)
-			n := 1 + rnd.Int64N(size-100-off)
-			seen.count(t, do(current.Load(), b[:n], off))
-		}
-	}
-	read := func(m *Mapping, b []byte, off int64) error {
-		_, err := m.ReadAt(b, off)
-		return err
-	}
-	write := func(m *Mapping, b []byte, off int64) error {
-		_, err := m.WriteAt(b, off)
-		return err
-	}
-	load := func(m *Mapping, _ []byte, off int64) error {
-		_, err := Load[[16]byte](m, off)
-		return err
-	}
-	store := func(m *Mapping, _ []byte, off int64) error { return Store(m, off, [3]uint16{1, 2, 3}) }
-	guard := func(m *Mapping, b []byte, off int64) error {
-		return Guard(func() error {
-			if raw := m.Bytes(); raw != nil {
-				copy(b, raw[off:])
-				raw[off]++
-			}
-			return nil
-		}, m)
-	}
-	storm(t, access(read), access(read), access(write), access(load), access(store), access(guard), collect,
-		func(rnd *rand.Rand) { resizeFile(t, f, rnd.Int64N(size)) },
-		func(rnd *rand.Rand) {
-			time.Sleep(time.Duration(rnd.IntN(500)) * time.Microsecond)
-			old := current.Load()
-			open()
-			if err := old.Close(); err != nil {
-				t.Error(err)
-			}
-		},
-	)
-	if err := current.Load().Close(); err != nil {
-		t.Error(err)
-	}
-	t.Logf("%d good, %d truncated, %d closed, %d accessible again",
-		seen.good.Load(), seen.truncated.Load(), seen.closed.Load(), seen.again.Load())
-	if seen.good.Load() == 0 || seen.truncated.Load() == 0 || seen.closed.Load() == 0 {
-		t.Error("the storm has not seen all it should")
-	}
-}
-
-func resizeFile(t *testing.T, f *os.File, size int64) {
-	if err := f.Truncate(size); err != nil {
-		t.Error(err)
-	}
-	time.Sleep(10 * time.Microsecond)
 }
 
 // marked is memory that is full of one byte, and slices into it.
