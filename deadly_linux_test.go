@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -271,4 +273,38 @@ func TestGuardSignals(t *testing.T) {
 	fault(t, m, bad)
 	signal.Ignore(syscall.SIGSEGV, syscall.SIGBUS)
 	fault(t, m, bad)
+}
+
+// TestGuardDoc wants docs/guard.md to have a line for everything that is tested
+// here, and to name no test that there isn't.
+func TestGuardDoc(t *testing.T) {
+	text, err := os.ReadFile("docs/guard.md")
+	must(t, err)
+	cells := strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune("|,(\n", r) })
+	for i := range cells {
+		cells[i] = strings.TrimSpace(cells[i])
+	}
+	listed := func(name string) {
+		// The names of some have the characters by which cells are told apart.
+		if !slices.Contains(cells, name) && !strings.Contains(string(text), " "+name+", ") {
+			t.Errorf("docs/guard.md has no line for %q", name)
+		}
+	}
+	for _, w := range works {
+		listed(w.name)
+	}
+	for _, d := range deadlyCases {
+		listed(d.name)
+	}
+	sources, err := filepath.Glob("*_test.go")
+	must(t, err)
+	var all []byte
+	for _, name := range sources {
+		all = append(all, contents(t, name)...)
+	}
+	for _, name := range regexp.MustCompile(`Test[A-Z]\w+`).FindAllString(string(text), -1) {
+		if !bytes.Contains(all, []byte("func "+name+"(")) {
+			t.Errorf("docs/guard.md names %s, which there isn't", name)
+		}
+	}
 }
