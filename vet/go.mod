@@ -1,0 +1,11 @@
+// A module of its own: users of the library need no analysis framework.
+module github.com/memmap-go/memmap/vet
+
+go 1.26.0
+
+require golang.org/x/tools v0.51.0
+
+require (
+	golang.org/x/mod v0.41.0 // indirect
+	golang.org/x/sync v0.23.0 // indirect
+)
