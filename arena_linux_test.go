@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -66,9 +67,9 @@ func TestReleaseEmptyArena(t *testing.T) {
 	checkSpace(t, s, []span{got})
 }
 
-// prepareForLimit makes the Go heap large enough for what comes: at the limit of
-// areas it can't grow, and the program would die. It skips the test where the
-// limit is too high to be reached.
+// prepareForLimit makes the Go heap large enough for what comes, and starts enough
+// threads: at the limit of areas there can't be more of either, and the program
+// would die. It skips the test where the limit is too high to be reached.
 func prepareForLimit(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
@@ -90,6 +91,22 @@ func prepareForLimit(t *testing.T) {
 	runtime.GC()
 	debug.SetGCPercent(-1)
 	runtime.MemProfileRate = 0
+	startThreads(32)
+}
+
+// startThreads makes the runtime have so many threads, which stay.
+func startThreads(n int) {
+	var here, gone sync.WaitGroup
+	here.Add(n)
+	for range n {
+		gone.Go(func() {
+			runtime.LockOSThread() // nobody else can use the thread
+			defer runtime.UnlockOSThread()
+			here.Done()
+			here.Wait()
+		})
+	}
+	gone.Wait()
 }
 
 // fillAreas maps areas until the kernel refuses. No two are alike, so each is one.

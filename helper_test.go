@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -178,7 +179,7 @@ func inChild(t *testing.T) bool {
 	if isChild(t) {
 		return true
 	}
-	out, err := childCommand(t, "-test.timeout=60s").CombinedOutput()
+	out, err := childCommand(t, "-storm="+stormTime.String(), "-test.timeout="+(time.Minute+*stormTime).String()).CombinedOutput()
 	switch {
 	case err != nil:
 		t.Errorf("child process: %v\n%s", err, out)
