@@ -67,10 +67,39 @@ func Slice[T any](m *Mapping, off int64, n int) ([]T, error) {
 		return make([]T, n), nil
 	}
 	p := unsafe.Pointer(&v.data[off])
-	if align := unsafe.Alignof(t); uintptr(p)%align != 0 {
+	if align := alignOf[T](); uintptr(p)%align != 0 {
 		return fail(invalid("a %T must be aligned to %d bytes", t, align))
 	}
 	return unsafe.Slice((*T)(p), n)[:n:n], nil
+}
+
+// alignOf returns what a T must be aligned to. On 32-bit systems the compiler aligns
+// numbers of 8 bytes to 4, but atomic operations on them need 8 there, too.
+func alignOf[T any]() uintptr {
+	var t T
+	align := unsafe.Alignof(t)
+	if is64bit == 0 && align < 8 && holdsWide(reflect.TypeFor[T]()) {
+		return 8
+	}
+	return align
+}
+
+// holdsWide reports whether a type without pointers holds numbers of 8 bytes or
+// more.
+func holdsWide(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Array:
+		return holdsWide(t.Elem())
+	default:
+		return t.Size() >= 8
+	case reflect.Struct:
+	}
+	for i := range t.NumField() {
+		if holdsWide(t.Field(i).Type) {
+			return true
+		}
+	}
+	return false
 }
 
 func bytesOf[T any](v *T) []byte {
