@@ -70,38 +70,39 @@ func (m *Mapping) resizeTo(v *view, n int64, mayMove bool) error {
 	size, old := roundUp(v.delta+n, v.page), int64(v.pages.n)
 	next := v.with(v.layout.resized(size))
 	next.pages.n = uintptr(size)
-	next.data = bytesAt(next.pages, v.delta, n)
 	switch {
-	case size < old:
+	case size <= old || m.home.extend(v.pages, uintptr(size-old)):
+		next.data = bytesAt(next.pages, v.delta, n)
+	case mayMove:
+		return m.move(v, next, n)
+	default:
+		return errNoRoom
+	}
+	if size < old {
 		// First no one goes there any more, then it goes.
 		m.publish(next)
 		return m.home.giveBack(v.pages.at(size, old-size))
-	case size > old && m.home.extend(v.pages, uintptr(size-old)):
-		if err := m.mapRuns(next, old, size); err != nil {
-			return joined(err, m.home.giveBack(next.pages.at(old, size-old)))
-		}
-	case size > old && mayMove:
-		return m.move(v, next, old)
-	case size > old:
-		return errNoRoom
+	}
+	if err := m.mapRuns(next, old, size); err != nil {
+		return joined(err, m.home.giveBack(next.pages.at(old, size-old)))
 	}
 	m.publish(next)
 	return nil
 }
 
-// move brings a mapping to a new place, where next describes it; old bytes of
-// its pages exist already.
-func (m *Mapping) move(v, next *view, old int64) error {
+// move brings a mapping to a new place, where next describes it, and makes it n
+// bytes long.
+func (m *Mapping) move(v, next *view, n int64) error {
 	if err := m.checkMove(v); err != nil {
 		return err
 	}
-	size := int64(next.pages.n)
+	size, old := int64(next.pages.n), int64(v.pages.n)
 	to, err := addresses.take(uintptr(size), alignment(v.page, uintptr(size)))
 	if err != nil {
 		return explain(err, size)
 	}
 	next.pages = to
-	next.data = bytesAt(to, v.delta, int64(len(next.data)))
+	next.data = bytesAt(to, v.delta, n)
 	// What can fail without harm comes first.
 	err = m.mapRuns(next, old, size)
 	if err == nil {
