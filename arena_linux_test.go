@@ -39,7 +39,7 @@ func TestAddressSpaceLimit(t *testing.T) {
 			t.Fatalf("mapping %d is accessible after Close", i)
 		}
 	}
-	_, err = Anonymous(1<<40, nil)
+	_, err = Anonymous(1<<30-1, nil)
 	if e := wantError(t, err, "map", sys.ENOMEM); !strings.Contains(e.Error(), "RLIMIT_AS") {
 		t.Errorf("got error %q, want RLIMIT_AS in it", e)
 	}

@@ -37,6 +37,14 @@ func needLinux(t testing.TB) {
 	}
 }
 
+// needAddresses skips a test of mappings longer than a process can have here.
+func needAddresses(t testing.TB, n int64) {
+	t.Helper()
+	if n > maxLen-int64(Huge1G) {
+		t.Skipf("%d bytes are more than there are addresses", n)
+	}
+}
+
 // pattern returns n bytes of which any few neighbours tell where they lie.
 func pattern(n int64) []byte {
 	b := make([]byte, n)

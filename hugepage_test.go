@@ -114,6 +114,7 @@ func TestHugePagesInRegion(t *testing.T) {
 func TestHugePagesMissing(t *testing.T) {
 	checkLeaks(t)
 	n := (freeHugePages(t) + 1000) * defaultHugePage()
+	needAddresses(t, n)
 	for _, shared := range []bool{false, true} {
 		_, err := Anonymous(n, &AnonConfig{Huge: DefaultHuge, Shared: shared})
 		if e := wantError(t, err, "map", sys.ENOMEM); !strings.Contains(e.Error(), "free huge pages") {

@@ -222,7 +222,7 @@ func TestAgeBlind(t *testing.T) {
 // to wait for.
 func TestGrownIsKnown(t *testing.T) {
 	checkLeaks(t)
-	m := mustMap(t)(Map(makeFile(t, pattern(3*pageSize)), &FileConfig{Prot: Read | Write, MaxLen: 1 << 30}))
+	m := mustMap(t)(Map(makeFile(t, pattern(3*pageSize)), &FileConfig{Prot: Read | Write, MaxLen: int64(firstArena)}))
 	must(t, m.Grow(100*pageSize))
 	must(t, m.Grow(200*pageSize))
 	k := m.now.Load().known

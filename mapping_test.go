@@ -606,7 +606,7 @@ func TestPopulateFails(t *testing.T) {
 	f := makeFile(t, pattern(100))
 	_, err := MapRange(f, 50, 2*pageSize, &FileConfig{Populate: true})
 	wantError(t, err, "map", ErrFault, ErrTruncated)
-	m := mustMap(t)(MapRange(f, 50, 50, &FileConfig{Prot: Read | Write, Populate: true, MaxLen: 1 << 30}))
+	m := mustMap(t)(MapRange(f, 50, 50, &FileConfig{Prot: Read | Write, Populate: true, MaxLen: int64(firstArena)}))
 	wantBytes(t, "populated", m.Bytes(), pattern(100)[50:])
 	_, err = MapRange(f, 50, 50, &FileConfig{Prot: None, Populate: true})
 	wantError(t, err, "map", ErrProtected)

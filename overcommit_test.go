@@ -202,6 +202,7 @@ func TestOvercommitHere(t *testing.T) {
 	}
 	checkLeaks(t)
 	most := o.Memory + o.Swap
+	needAddresses(t, 2*most)
 	for _, n := range []int64{most - pageSize, most, most + 1, most + pageSize, 2 * most} {
 		m, err := Anonymous(n, nil)
 		if got, want := err == nil, o.Check(n) == nil; got != want {

@@ -155,6 +155,7 @@ func TestProtectBeyondMemory(t *testing.T) {
 	checkLeaks(t)
 	policy := needPolicy(t, OvercommitHeuristic)
 	n := roundUp(policy.Memory+policy.Swap, pageSize) + 2*pageSize
+	needAddresses(t, n)
 	m := mustMap(t)(Anonymous(n, &AnonConfig{Prot: Read}))
 	must(t, m.Protect(0, pageSize, None))
 	before := areasIn(readAreas(t), m.now.Load().pages)

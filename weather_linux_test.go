@@ -15,61 +15,61 @@ import (
 )
 
 // TestRecycling keeps thousands of slices of closed mappings, while others of all
-// sizes are made and closed as fast as that goes. As long as a slice is younger than
-// the quarantine, it must fault. That addresses are used again takes longer than the
-// quarantine: go test -run Recycling -v -storm 20s .
+// sizes are made and closed as fast as that goes. In the first half of the quarantine
+// each of them must fault. That addresses are used again takes longer than the
+// quarantine (go test -run Recycling -v -storm 20s .), but where they are few.
 func TestRecycling(t *testing.T) {
 	checkLeaks(t)
-	var made, stale, again atomic.Int64
-	churn := func() func(*rand.Rand) {
-		kept := make([]keptSlice, 3000)
-		seen := make(map[uintptr]bool)
-		return func(rnd *rand.Rand) {
-			m, err := Anonymous(1+rnd.Int64N(64*pageSize), nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			made.Add(1)
-			addr := m.now.Load().pages.addr
-			if seen[addr] {
-				again.Add(1)
-			}
-			seen[addr] = true
-			fresh := keptSlice{m, m.Bytes(), time.Now()}
-			if err := m.Close(); err != nil {
-				t.Error(err)
-			}
-			i := rnd.IntN(len(kept))
-			if k := kept[i]; k.Mapping != nil {
-				stale.Add(1)
-				if k.usedEarly(rnd) {
-					t.Error("a slice of a closed mapping shows bytes")
-				}
-			}
-			kept[i] = fresh
-		}
-	}
-	storm(t, churn(), churn(), churn(), collect)
-	t.Logf("%d mappings, %d at addresses that were used before; %d slices looked at after Close", made.Load(), again.Load(), stale.Load())
-	if stale.Load() == 0 {
+	var r recycling
+	storm(t, r.churn(t), r.churn(t), r.churn(t), collect)
+	t.Logf("%d mappings, %d at addresses that were used before; %d slices looked at after Close", r.made.Load(), r.again.Load(), r.stale.Load())
+	if r.stale.Load() == 0 {
 		t.Error("no slice was looked at")
 	}
+}
+
+type recycling struct {
+	made, again, stale atomic.Int64
+	closed             atomic.Uintptr // bytes
 }
 
 // keptSlice is a slice that was kept for longer than its mapping.
 type keptSlice struct {
 	*Mapping
-	raw   []byte
-	since time.Time // shortly before it was closed
+	raw    []byte
+	since  time.Time // shortly before it was closed
+	closed uintptr   // recycling.closed at that time
 }
 
-// usedEarly reports whether a byte can be read though the quarantine isn't over.
-func (k keptSlice) usedEarly(rnd *rand.Rand) bool {
-	got := make([]byte, 1)
-	at := rnd.IntN(len(k.raw))
-	err := Guard(func() error { copy(got, k.raw[at:]); return nil }, k.Mapping)
-	return err == nil && time.Since(k.since) < quarantineTime
+func (r *recycling) churn(t *testing.T) func(*rand.Rand) {
+	kept := make([]keptSlice, 3000)
+	seen := make(map[uintptr]bool)
+	return func(rnd *rand.Rand) {
+		m, err := Anonymous(1+rnd.Int64N(64*pageSize), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r.made.Add(1)
+		pages := m.now.Load().pages
+		if seen[pages.addr] {
+			r.again.Add(1)
+		}
+		seen[pages.addr] = true
+		fresh := keptSlice{m, m.Bytes(), time.Now(), r.closed.Load()}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		r.closed.Add(pages.n)
+		i := rnd.IntN(len(kept))
+		if k := kept[i]; k.Mapping != nil && time.Since(k.since) < quarantineTime/2 && r.closed.Load()-k.closed < quarantineBytes/2 {
+			r.stale.Add(1)
+			if !faults(k.raw, rnd.IntN(len(k.raw))) {
+				t.Error("a slice of a closed mapping shows bytes")
+			}
+		}
+		kept[i] = fresh
+	}
 }
 
 // TestCloseRefused has a mapping whose memory can't be replaced, nor protected: the
