@@ -112,10 +112,15 @@ func startThreads(n int) {
 // fillAreas maps areas until the kernel refuses. No two are alike, so each is one.
 func fillAreas(t *testing.T) []span {
 	t.Helper()
-	filled := make([]span, 0, 100_000)
-	for i := range cap(filled) {
+	return fillMore(t, make([]span, 0, 100_000))
+}
+
+// fillMore fills up again.
+func fillMore(t *testing.T, filled []span) []span {
+	t.Helper()
+	for len(filled) < cap(filled) {
 		prot := sys.ProtNone
-		if i%2 == 0 {
+		if len(filled)%2 == 0 {
 			prot = sys.ProtRead
 		}
 		addr, err := sys.Map(0, uintptr(pageSize), prot, sys.Private|sys.Anonymous, -1, 0)
