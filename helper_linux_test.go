@@ -84,14 +84,6 @@ func mustReserve(t *testing.T, n int64) *Region {
 	return r
 }
 
-// must ends the test if an operation that should work doesn't.
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // mustMove resizes a mapping that has no room to grow where it lies in an arena.
 func mustMove(t *testing.T, m *Mapping, n int64) {
 	t.Helper()

@@ -90,6 +90,14 @@ func openFile(t testing.TB, name string, flag int) *os.File {
 	return f
 }
 
+// must ends the test if an operation that should work doesn't.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // contents reads a file anew, by its name.
 func contents(t testing.TB, name string) []byte {
 	t.Helper()
