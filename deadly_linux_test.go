@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/memmap-go/memmap/internal/race"
 )
 
 // What no guard can help against: a process dies of it. docs/guard.md says so,
@@ -207,7 +209,7 @@ func TestDeadly(t *testing.T) {
 			switch {
 			case tt.message != bySend:
 				wantDeath(t, tt.message, func() { tt.kill(t, m, bad) })
-			case raceEnabled:
+			case race.Enabled:
 				tt.kill(t, m, bad)
 			default:
 				wantDeath(t, inRuntime, func() { tt.kill(t, m, bad) })

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/memmap-go/memmap/internal/race"
 	"github.com/memmap-go/memmap/internal/sys"
 )
 
@@ -62,7 +63,7 @@ func (r *recycling) churn(t *testing.T) func(*rand.Rand) {
 		}
 		r.closed.Add(pages.n)
 		i := rnd.IntN(len(kept))
-		if k := kept[i]; k.Mapping != nil && time.Since(k.since) < quarantineTime/2 && r.closed.Load()-k.closed < quarantineBytes/2 {
+		if k := kept[i]; k.Mapping != nil && time.Since(k.since) < defaultQuarantine.Time/2 && r.closed.Load()-k.closed < uintptr(defaultQuarantine.Bytes)/2 {
 			r.stale.Add(1)
 			if !faults(k.raw, rnd.IntN(len(k.raw))) {
 				t.Error("a slice of a closed mapping shows bytes")
@@ -106,7 +107,7 @@ func TestRoomLimit(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector needs more address space")
 	}
 	checkLeaks(t)
