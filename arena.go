@@ -1,7 +1,10 @@
 package memmap
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -380,6 +383,58 @@ func (s *space) takeAt(addr, n uintptr) (span, error) {
 // (mremap_to in mm/mremap.c). If the range is still mapped, this does nothing.
 func retake(r span) {
 	_, _ = sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
+}
+
+// regain takes a range back that was free, and that an mmap(MAP_FIXED) has failed to
+// map. It may have unmapped it before: the file's own mmap operation may refuse that
+// late, and before Linux 6.12 the commit limit did. Then something else, the Go
+// heap, may be there by now, and the range must not be touched any more: it is
+// lost to us.
+func (s *space) regain(r span) {
+	if _, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0); err != nil && !isInaccessible(r) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quarantine.push(r, time.Now())
+}
+
+// isInaccessible reports whether all of a range is memory that nobody can touch and
+// that belongs to no file, as in an arena.
+func isInaccessible(r span) bool {
+	f, err := os.Open("/proc/self/maps")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(make([]byte, 8<<10), 8<<10)
+	for at := r.addr; lines.Scan(); {
+		area, rest, _ := bytes.Cut(lines.Bytes(), []byte("-"))
+		end, what, _ := bytes.Cut(rest, []byte(" "))
+		lo, hi := parseHex(area), parseHex(end)
+		if hi <= at {
+			continue
+		}
+		if lo > at || !bytes.HasPrefix(what, []byte("---p 00000000 00:00 0")) {
+			return false
+		}
+		if at = hi; at >= r.end() {
+			return true
+		}
+	}
+	return false
+}
+
+// parseHex makes no garbage: at the limit of areas the Go heap can't grow.
+func parseHex(digits []byte) (n uintptr) {
+	for _, d := range digits {
+		if d >= 'a' {
+			d -= 'a' - 10 - '0'
+		}
+		n = n<<4 | uintptr(d-'0')
+	}
+	return n
 }
 
 // takeLow returns inaccessible memory in the first 2 GiB.

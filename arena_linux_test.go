@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -365,5 +366,67 @@ func TestRefusedMappingLeavesNoGap(t *testing.T) {
 	}
 	if mapped != pages.n {
 		t.Errorf("%d of %d bytes are still mapped", mapped, pages.n)
+	}
+}
+
+// TestRegain takes back ranges that a mapping has failed to take: what is a hole by
+// now, or was left alone, is ours; what somebody else has taken is not.
+func TestRegain(t *testing.T) {
+	page := uintptr(pageSize)
+	tests := []struct {
+		name   string
+		happen func(t *testing.T, r span)
+		ours   bool
+	}{
+		{"left alone", func(*testing.T, span) {}, true},
+		{"unmapped", func(t *testing.T, r span) { must(t, sys.Unmap(r.addr, r.n)) }, true},
+		{"taken", func(t *testing.T, r span) {
+			_, err := sys.Map(r.addr, r.n, sys.ProtRead|sys.ProtWrite, sys.Private|sys.Anonymous|sys.Fixed, -1, 0)
+			must(t, err)
+		}, false},
+		{"taken in part", func(t *testing.T, r span) {
+			must(t, sys.Unmap(r.addr, r.n))
+			_, err := sys.Map(r.addr+page, page, sys.ProtRead, sys.Private|sys.Anonymous|sys.Fixed, -1, 0)
+			must(t, err)
+		}, false},
+		{"taken by inaccessible memory of a file", func(t *testing.T, r span) {
+			f := makeFile(t, pattern(10))
+			_, err := sys.Map(r.addr, r.n, sys.ProtNone, sys.Private|sys.Fixed, int(f.Fd()), 0)
+			must(t, err)
+		}, false},
+		{"unmapped at its end", func(t *testing.T, r span) { must(t, sys.Unmap(r.addr+2*page, page)) }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := testSpace(t)
+			r := mustTake(t, s, 3*page, page)
+			tt.happen(t, r)
+			before := areasIn(readAreas(t), r)
+			s.regain(r)
+			if got := s.quarantine.holds(r.addr); got != tt.ours {
+				t.Errorf("given back: %v, want %v", got, tt.ours)
+			}
+			if after := areasIn(readAreas(t), r); !tt.ours && !slices.Equal(after, before) {
+				t.Errorf("areas were %v, and are %v", before, after)
+			}
+			if a := areasIn(readAreas(t), r); tt.ours && (len(a) != 1 || a[0].span != r || a[0].prot != "---") {
+				t.Errorf("got areas %v", a)
+			}
+		})
+	}
+}
+
+// TestFailedMapping fails in mmap itself, again and again: no address space is lost.
+func TestFailedMapping(t *testing.T) {
+	checkLeaks(t)
+	f := makeFile(t, pattern(pageSize))
+	before := ReadStats()
+	for range 100 {
+		if _, err := Map(f, &FileConfig{Sync: true, Prot: Read | Write}); !errors.Is(err, errors.ErrUnsupported) {
+			t.Skipf("a file system that maps with MAP_SYNC: %v", err)
+		}
+	}
+	if now := ReadStats(); now.Quarantined-before.Quarantined != 100*pageSize || now.Reserved != before.Reserved && before.Reserved != 0 {
+		t.Errorf("it was %+v, and is %+v", before, now)
 	}
 }

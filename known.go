@@ -137,19 +137,27 @@ func (k *knownPages) word(i uint64) *atomic.Uint64 {
 	return &chunk[i%wordsPerChunk]
 }
 
-// look asks the kernel which of the pages in [lo, hi) are in memory, and if around
-// is set, of those that share words with them. It notes them, and reports whether
-// all in [lo, hi) are, and up to where those from lo on are.
-func (k *knownPages) look(lo, hi int64, around bool) (all bool, end int64) {
+// glance asks the kernel whether the pages in [lo, hi) are in memory, and notes
+// nothing. It is for the first time: who looks once, at one page, shall not pay
+// for more.
+func (k *knownPages) glance(lo, hi int64) bool {
+	page := int64(1) << k.shift
+	var few [pagesPerWord]byte
+	n := (hi - lo) / page
+	return k.sees && n <= pagesPerWord && sys.Resident(k.pages.addr+uintptr(lo), uintptr(hi-lo), few[:n]) == nil &&
+		residentRun(few[:n]) == int(n)
+}
+
+// look asks the kernel which of the pages that share words with those in [lo, hi)
+// are in memory. It notes them, and reports whether all in [lo, hi) are, and up to
+// where those from lo on are.
+func (k *knownPages) look(lo, hi int64) (all bool, end int64) {
 	if !k.sees {
 		return false, lo
 	}
 	page := int64(1) << k.shift
-	from, to := lo, hi
-	if around {
-		from = roundDown(lo, page*pagesPerWord)
-		to = min(roundUp(hi, page*pagesPerWord), int64(k.pages.n))
-	}
+	from := roundDown(lo, page*pagesPerWord)
+	to := min(roundUp(hi, page*pagesPerWord), int64(k.pages.n))
 	var few [pagesPerWord]byte
 	vec := few[:]
 	if n := (to - from) / page; n > pagesPerWord {

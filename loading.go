@@ -46,10 +46,13 @@ func (k *knownPages) load(at int64, n int, random bool) {
 		k.mark(lo, hi)
 		return
 	}
+	misses := k.misses.Add(1)
+	if misses == 1 && k.glance(lo, hi) {
+		return
+	}
 	found, end := false, hi
-	if misses := k.misses.Add(1); k.warm.Load() || misses%lookEvery == 1 {
-		// Who looks once, at one page, shall not pay for 64.
-		if found, end = k.look(lo, hi, misses > 1); !found {
+	if k.warm.Load() || misses%lookEvery == 2 {
+		if found, end = k.look(lo, hi); !found {
 			end = hi
 		}
 		k.warm.Store(found)

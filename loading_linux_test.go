@@ -127,8 +127,8 @@ func TestLoadYields(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	m := mustMap(t)(Map(makeFile(t, pattern(64*pageSize)), nil))
 	k := m.now.Load().known
-	k.misses.Store(1) // the kernel isn't asked first
-	const reads = lookEvery - 2
+	k.misses.Store(2) // the kernel isn't asked first
+	const reads = lookEvery - 1
 	turns := 0
 	for i := range int64(reads) {
 		var ran atomic.Bool
@@ -176,7 +176,7 @@ func TestAge(t *testing.T) {
 	must(t, m.Close()) // so that no page table holds the pages
 	m = mustMap(t)(Map(f, nil))
 	k := m.now.Load().known
-	k.look(0, m.Len(), true)
+	k.look(0, m.Len())
 	if !k.has(0, int(m.Len())) {
 		t.Skip("the pages have not stayed in memory")
 	}
@@ -206,7 +206,7 @@ func TestAge(t *testing.T) {
 func TestAgeBlind(t *testing.T) {
 	k := newKnown(span{0, uintptr(100 * pageSize)}, false)
 	k.mark(0, 10*pageSize)
-	if all, _ := k.look(0, pageSize, true); all {
+	if all, _ := k.look(0, pageSize); all {
 		t.Error("a kernel that doesn't tell was believed")
 	}
 	k.age()

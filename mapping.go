@@ -134,7 +134,7 @@ func mapWhole(op string, own *os.File, c FileConfig) (*Mapping, error) {
 	if info.Mode().Type()&os.ModeDevice != 0 {
 		return nil, &Error{Op: op, Name: own.Name(), Err: invalid("a device has no length: MapRange says how much of it")}
 	}
-	return newFileMapping(op, own, 0, info.Size(), c, nil)
+	return newFileMapping(op, own, info, 0, info.Size(), c, nil)
 }
 
 // mapRange maps a range of a file of the caller's, in a region or anywhere.
@@ -143,7 +143,12 @@ func mapRange(op string, f *os.File, off, n int64, cfg *FileConfig, at *slot) (*
 	if err != nil {
 		return nil, &Error{Op: op, Name: nameOf(f), Off: off, Len: n, Err: err}
 	}
-	m, err := newFileMapping(op, own, off, n, cfg.orDefault(), at)
+	info, err := own.Stat()
+	if err != nil {
+		err = &Error{Op: op, Name: own.Name(), Off: off, Len: n, Err: pathCause(err)}
+		return nil, joined(err, own.Close())
+	}
+	m, err := newFileMapping(op, own, info, off, n, cfg.orDefault(), at)
 	if err != nil {
 		return nil, joined(err, own.Close())
 	}
@@ -152,7 +157,7 @@ func mapRange(op string, f *os.File, off, n int64, cfg *FileConfig, at *slot) (*
 
 // newFileMapping maps a range of a file that the mapping will own, if it
 // succeeds.
-func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slot) (*Mapping, error) {
+func newFileMapping(op string, own *os.File, info fs.FileInfo, off, n int64, c FileConfig, at *slot) (*Mapping, error) {
 	fail := func(err error) (*Mapping, error) {
 		return nil, &Error{Op: op, Name: own.Name(), Off: off, Len: n, Err: err}
 	}
@@ -169,7 +174,7 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 		}
 		return m, nil
 	}
-	m, page, err := mappingOf(own, c)
+	m, page, err := mappingOf(own, info, c)
 	if err != nil {
 		return fail(err)
 	}
@@ -191,19 +196,15 @@ func newFileMapping(op string, own *os.File, off, n int64, c FileConfig, at *slo
 
 // mappingOf returns a mapping of a file that can be mapped this way, but for its
 // pages, and their size.
-func mappingOf(own *os.File, c FileConfig) (m *Mapping, page int64, err error) {
+func mappingOf(own *os.File, info fs.FileInfo, c FileConfig) (m *Mapping, page int64, err error) {
 	fd, err := descriptor(own)
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := own.Stat()
-	if err != nil {
-		return nil, 0, pathCause(err)
-	}
 	if err := checkFile(fd, info, c); err != nil {
 		return nil, 0, err
 	}
-	page, err = sys.BlockSize(fd)
+	page, err = sys.BlockSizeOf(fd, info)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -328,7 +329,14 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 	case at.slot != nil && at.slot.replace:
 		return at.slot.region.replace(m, v, at)
 	}
-	err = m.mapRuns(v, 0, size)
+	if at.inArena() && len(v.layout) == 1 {
+		if err := m.mapFresh(v.pages, v.layout[0]); err != nil {
+			return err
+		}
+		err = m.dress(v.pages, v.layout[0])
+	} else {
+		err = m.mapRuns(v, 0, size)
+	}
 	if err == nil && at.populate {
 		err = m.populateNew(v)
 	}
@@ -336,6 +344,17 @@ func (m *Mapping) mapPages(v *view, n int64, at placement) (err error) {
 		err = joined(err, at.home().giveBack(v.pages))
 	}
 	return err
+}
+
+// mapFresh maps a run into free address space of an arena, with one call. If that
+// fails, the arena sees what has become of it.
+func (m *Mapping) mapFresh(to span, r run) error {
+	err := m.mapDirectly(to, r)
+	if err == nil {
+		return nil
+	}
+	addresses.regain(to)
+	return m.explain(m.refused(err, r), r)
 }
 
 // mapRuns maps the part [lo, hi) of a view's pages.
@@ -365,6 +384,11 @@ func (m *Mapping) mapRun(pages span, r run) error {
 	if err := m.mapAt(to, r); err != nil {
 		return m.refused(err, r)
 	}
+	return m.dress(to, r)
+}
+
+// dress gives pages that were mapped what belongs to their run besides.
+func (m *Mapping) dress(to span, r run) error {
 	m.nameArea(to)
 	if err := r.advice.give(to); err != nil {
 		return err
@@ -385,7 +409,8 @@ func (m *Mapping) nameArea(p span) {
 	}
 }
 
-// mapAt puts a run in the place of memory of ours. It is mapped elsewhere first, and
+// mapAt puts a run in the place of memory that somebody may look at, or that lies
+// between what is ours alone to give out. It is mapped elsewhere first, and
 // then moved: mmap(MAP_FIXED) may refuse after it has unmapped what was there (the
 // file's own mmap operation, the pool of huge pages, before Linux 6.12 the commit
 // limit), and something else, the Go heap, could get into the gap.

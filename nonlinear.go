@@ -64,7 +64,11 @@ func MapPages(f *os.File, pages []int64, cfg *FileConfig) (*Mapping, error) {
 }
 
 func mapPagesOf(own *os.File, pages []int64, c FileConfig) (*Mapping, error) {
-	m, page, err := mappingOf(own, c)
+	info, err := own.Stat()
+	if err != nil {
+		return nil, pathCause(err)
+	}
+	m, page, err := mappingOf(own, info, c)
 	if err != nil {
 		return nil, err
 	}

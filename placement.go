@@ -207,6 +207,9 @@ func (p placement) home() home {
 	return addresses
 }
 
+// inArena reports whether a mapping goes where the arenas have room.
+func (p placement) inArena() bool { return p.slot == nil && p.addr == 0 && !p.low }
+
 // take returns n bytes of inaccessible memory to map over.
 func (p placement) take(v *view, n uintptr) (span, error) {
 	switch {

@@ -82,7 +82,6 @@ var mutations = []mutation{
 	{"scan.go", "a scan ends a block early", "next := extent{b.off + b.n, min(size, end-b.off-b.n)}", "next := extent{b.off + b.n, min(size, end-b.off-b.n-size)}"},
 	{"scan.go", "the end of the context is not seen", "if err := ctx.Err(); err != nil {", "if err := ctx.Err(); err != nil && false {"},
 	{"seal.go", "Seal swallows errors", "return withHint(err, \"a mapping that could become writable exists\")", "return nil"},
-	{"shadow.go", "the race detector is told of another byte", "[at%shadowChunk:][:part]", "[at%shadowChunk/2:][:part]"},
 	{"stats.go", "what is closed stays counted", "counted.mappings.Add(-1)", "counted.mappings.Add(0)"},
 	{"stack.go", "GrowsDown maps all at once", "top := low + n - page", "top := low + page; page = n / 2"},
 	{"sync.go", "SyncRange waits for nothing", "how |= sys.SyncWait", "how |= sys.SyncStart"},

@@ -228,6 +228,15 @@ func SeesResidency(info fs.FileInfo) bool {
 	return ok && (me == 0 || int(st.Uid) == me)
 }
 
+// BlockSizeOf is BlockSize for a file that was looked at: if it is best read in
+// blocks no larger than a page, it isn't made of huge ones.
+func BlockSizeOf(fd int, info fs.FileInfo) (int64, error) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int64(st.Blksize) <= int64(PageSize) {
+		return int64(PageSize), nil
+	}
+	return BlockSize(fd)
+}
+
 // Duplicate returns another descriptor of the same open file, closed on exec.
 func Duplicate(fd int) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
