@@ -176,6 +176,12 @@ func (k *knownPages) look(lo, hi int64) (all bool, end int64) {
 	return end >= hi, end
 }
 
+// lookAt is look for those who don't care where it ends.
+func (k *knownPages) lookAt(lo, hi int64) bool {
+	all, _ := k.look(lo, hi)
+	return all
+}
+
 // residentRun returns how many pages a vector of mincore(2) begins with that are
 // in memory.
 func residentRun(vec []byte) int {

@@ -4,13 +4,12 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
-
-	"github.com/memmap-go/memmap/internal/sys"
 )
 
-// touchGuarded touches each page of a range, and reports whether none faulted.
-// Adding nothing is a store that changes nothing, whoever else stores there.
-func touchGuarded(p span, write bool) (ok bool) {
+// touchGuarded touches a word of a range every so many bytes, and reports whether
+// none faulted. Adding nothing is a store that changes nothing, whoever else stores
+// there.
+func touchGuarded(p span, every int, write bool) (ok bool) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(old)
@@ -21,7 +20,7 @@ func touchGuarded(p span, write bool) (ok bool) {
 		}
 	}()
 	b := bytesAt(p, 0, int64(p.n))
-	for off := 0; off < len(b); off += sys.PageSize {
+	for off := 0; off < len(b); off += every {
 		word := (*uint32)(unsafe.Pointer(&b[off]))
 		if write {
 			atomic.AddUint32(word, 0)

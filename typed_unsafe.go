@@ -90,9 +90,9 @@ func holdsWide(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Array:
 		return holdsWide(t.Elem())
+	case reflect.Struct:
 	default:
 		return t.Size() >= 8
-	case reflect.Struct:
 	}
 	for i := range t.NumField() {
 		if holdsWide(t.Field(i).Type) {
