@@ -380,9 +380,11 @@ func (s *space) takeAt(addr, n uintptr) (span, error) {
 
 // retake makes sure that a range of ours is still that, after a mremap(2) onto it has
 // failed: it unmaps what is there before it looks at limits and the commit charge
-// (mremap_to in mm/mremap.c). If the range is still mapped, this does nothing.
-func retake(r span) {
-	_, _ = sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
+// (mremap_to in mm/mremap.c). If the range is still mapped, this does nothing but
+// say so.
+func retake(r span) error {
+	_, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0)
+	return err
 }
 
 // regain takes a range back that was free, and that an mmap(MAP_FIXED) has failed to
@@ -391,7 +393,7 @@ func retake(r span) {
 // heap, may be there by now, and the range must not be touched any more: it is
 // lost to us.
 func (s *space) regain(r span) {
-	if _, err := sys.Map(r.addr, r.n, sys.ProtNone, inaccessible|sys.FixedNoReplace, -1, 0); err != nil && !isInaccessible(r) {
+	if retake(r) != nil && !isInaccessible(r) {
 		return
 	}
 	s.mu.Lock()

@@ -53,8 +53,6 @@ func age(s *space, n int) {
 // waiting returns what is in quarantine.
 func (s *space) waiting() []quarantined { return s.quarantine.ranges[s.quarantine.head:] }
 
-func (s span) overlaps(t span) bool { return s.addr < t.end() && t.addr < s.end() }
-
 // checkSpace checks what must hold of a space at any time: each byte of its arenas
 // is in one state. The given ranges have been taken from it.
 func checkSpace(t *testing.T, s *space, taken []span) {
@@ -81,7 +79,7 @@ func checkSpace(t *testing.T, s *space, taken []span) {
 	var sum, arenas uintptr
 	for i, r := range all {
 		sum += r.n
-		if i > 0 && all[i-1].overlaps(r) {
+		if i > 0 && all[i-1].meets(r) {
 			t.Fatalf("%x and %x overlap", all[i-1], r)
 		}
 	}

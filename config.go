@@ -60,7 +60,7 @@ type FileConfig struct {
 	Private bool
 
 	// MaxLen reserves address space for a mapping that grows in place, up to
-	// this many bytes: see Grow. Less than the length at the start means: no
+	// this many bytes, rounded up to whole pages: see Grow. Less than the length at the start means: no
 	// room to grow.
 	MaxLen int64
 

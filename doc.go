@@ -36,8 +36,9 @@
 //
 // Guard can do what the Go runtime can. Copying, indexing, appending, conversion
 // to strings, sorting, checksums, and map lookups recover. Sending mapped memory
-// on a channel, the builtin print, and C code don't; goroutines started inside
-// are not covered.
+// on a channel, storing into a map by a key that lies there, and C code don't;
+// goroutines started inside are not covered. docs/guard.md has the whole list,
+// with a test for each line.
 //
 // # Cold pages
 //

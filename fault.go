@@ -19,11 +19,15 @@ import (
 // All other panics go on unchanged, faults in other memory among them. Guards
 // nest; the goroutine's debug.SetPanicOnFault setting is restored.
 //
-// What fn did before the fault stays done, and a mutex it held stays locked. Only
-// the goroutine that calls Guard is covered, not those that fn starts. Some
-// faults the Go runtime can't turn into panics, and the process dies: sending
-// mapped memory on a channel (ch <- b[i]; copy it to a variable first), the
-// builtin print, C code, and under the race detector atomic operations.
+// What fn did before the fault stays done; a mutex that it holds stays locked
+// unless defer unlocks it. Only the goroutine that calls Guard is covered, not those
+// that fn starts. Some faults the Go runtime can't turn into panics, and the process
+// dies: a send of mapped memory on a channel (ch <- b[i]; copy it to a variable
+// first, or send in a select), a map store or delete whose key lies there, C code,
+// and under the race detector atomic stores. docs/guard.md lists them.
+//
+// The error's Off is where the memory was touched, which needn't be the first byte
+// that can't be: copying touches the end early. ReadAt says where the good bytes end.
 func Guard(fn func() error, ms ...*Mapping) error { return guard("guard", fn, ms) }
 
 func guard(op string, fn func() error, ms []*Mapping) (err error) {

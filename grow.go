@@ -56,9 +56,10 @@ func (m *Mapping) growTo(v *view, n int64) error {
 
 // GrowStep returns by how many bytes the file had better grow at a time, if it will
 // grow on and on. On a disk that is 64 MiB: with large steps the kernel can use
-// large pages, and page faults are fewer (10 times, measured on ext4). In memory
-// (tmpfs), where allocating takes as long as storing, it is a MiB. A step takes
-// at most an eighth of what the file system has left.
+// large pages, and page faults are fewer. In memory (tmpfs), where allocating
+// takes as long as storing, it is a MiB. A step takes at most an eighth of what
+// the file system has left, in whole pages, but one page at least. Memory without
+// a file doesn't grow like this (ErrPrivate). Linux only.
 func (m *Mapping) GrowStep() (int64, error) {
 	defer m.lock().Unlock()
 	v, err := m.mappedView()

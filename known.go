@@ -83,25 +83,12 @@ func (k *knownPages) hasOne(at int64, n int) bool {
 // to be in memory.
 func (k *knownPages) has(at int64, n int) bool {
 	first, last := uint64(at)>>k.shift, uint64(at+int64(n)-1)>>k.shift
-	if first/pagesPerWord != last/pagesPerWord {
-		return k.hasAll(first, last)
-	}
-	chunk := k.words[first/pagesPerWord/wordsPerChunk].Load()
-	if chunk == nil {
-		return false
-	}
-	want := wordMask(first, last)
-	return chunk[first/pagesPerWord%wordsPerChunk].Load()&want == want
-}
-
-func (k *knownPages) hasAll(first, last uint64) bool {
 	for lo := first; lo <= last; lo = (lo/pagesPerWord + 1) * pagesPerWord {
-		hi := min(last, lo|(pagesPerWord-1))
 		chunk := k.words[lo/pagesPerWord/wordsPerChunk].Load()
 		if chunk == nil {
 			return false
 		}
-		want := wordMask(lo, hi)
+		want := wordMask(lo, min(last, lo|(pagesPerWord-1)))
 		if chunk[lo/pagesPerWord%wordsPerChunk].Load()&want != want {
 			return false
 		}
@@ -130,9 +117,14 @@ func (k *knownPages) mark(lo, hi int64) {
 func (k *knownPages) word(i uint64) *atomic.Uint64 {
 	p := &k.words[i/wordsPerChunk]
 	chunk := p.Load()
-	if chunk == nil {
-		p.CompareAndSwap(nil, new(wordsOf))
-		chunk = p.Load()
+	for chunk == nil {
+		// Others may make one first, and forget may drop theirs at once.
+		fresh := new(wordsOf)
+		if p.CompareAndSwap(nil, fresh) {
+			chunk = fresh
+		} else {
+			chunk = p.Load()
+		}
 	}
 	return &chunk[i%wordsPerChunk]
 }

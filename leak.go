@@ -38,7 +38,7 @@ func (l Leak) String() string {
 // the mapping; recording that takes about a microsecond. Nil ends the reports,
 // and then nothing is recorded.
 //
-// report is called on a goroutine of the runtime's, one call after the other; it
+// report is called on goroutines of the runtime's, perhaps on several at once, and
 // must not block.
 func ReportLeaks(report func(Leak), stacks bool) {
 	if report == nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -289,4 +290,31 @@ func TestLoadClosed(t *testing.T) {
 		must(t, m.Close())
 		wantError(t, <-done, "read", ErrClosed)
 	}
+}
+
+// TestMarkBesideForget marks pages while everything is forgotten again and again.
+func TestMarkBesideForget(t *testing.T) {
+	k := newKnown(span{0, uintptr(pageSize)}, true)
+	defer k.stop()
+	stop := make(chan struct{})
+	var marking sync.WaitGroup
+	for range 2 {
+		marking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					k.mark(0, pageSize)
+				}
+			}
+		})
+	}
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		for range 1000 {
+			k.forget()
+		}
+	}
+	close(stop)
+	marking.Wait()
 }

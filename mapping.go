@@ -21,7 +21,9 @@ import (
 // under Guard) then reports ErrClosed, while a raw access through a slice from
 // Bytes is a crash, unless it runs under Guard.
 //
-// A Mapping must be closed; the garbage collector doesn't.
+// A Mapping must be closed; the garbage collector doesn't. That of a file keeps a
+// descriptor of its own until then; closing it ends the locks by fcntl(2) that the
+// process has on the file, as every close does.
 type Mapping struct {
 	traits
 	file *os.File // a descriptor of our own; nil for private anonymous memory

@@ -24,9 +24,8 @@ const (
 // like the fault that an access would raise. Pages loaded before that, or before
 // ctx ended, stay loaded.
 //
-// Memory is loaded in several parts at once. A file isn't: the kernel reads ahead for
-// who goes through it in order, and two at once, or asking ahead, take twice as
-// long (measured on ext4 on a virtual disk: bench, row prefault). On Linux 5.14 and later this is
+// Memory is loaded in several parts at once. A file is loaded in order, by one: the
+// kernel reads ahead for who goes through it like that. On Linux 5.14 and later this is
 // MADV_POPULATE_READ and MADV_POPULATE_WRITE; elsewhere the pages are touched one
 // by one.
 func (m *Mapping) Prefault(ctx context.Context, off, n int64, access Prot) error {

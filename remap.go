@@ -196,7 +196,7 @@ func moveSpan(src, dst span, lock LockMode) error {
 	}
 	_, err := sys.Remap(src.addr, src.n, src.n, sys.RemapMayMove|sys.RemapFixed|sys.RemapDontUnmap, dst.addr)
 	if err != nil {
-		retake(dst)
+		_ = retake(dst) // most often it is still there
 	}
 	return leavingBehind.lacking(err)
 }

@@ -587,11 +587,13 @@ func TestRetake(t *testing.T) {
 	r := mustReserve(t, 3*pageSize)
 	before := readAreas(t)
 	must(t, sys.Unmap(r.pages.addr+uintptr(pageSize), uintptr(pageSize)))
-	retake(r.pages.at(pageSize, pageSize))
+	must(t, retake(r.pages.at(pageSize, pageSize)))
 	wantAreas(t, before, r.pages)
 	m := mustMap(t)(r.Anonymous(0, pageSize, nil))
 	scribble(t, m)
 	before = readAreas(t)
-	retake(m.now.Load().pages)
+	if retake(m.now.Load().pages) == nil {
+		t.Error("what is mapped was taken")
+	}
 	wantAreas(t, before, r.pages)
 }

@@ -18,8 +18,9 @@ type Stats struct {
 	Prefaulted int64 // what Prefault has loaded
 }
 
-// ReadStats returns the numbers of this moment. It is cheap, but each call takes
-// the mutex that opening and closing take, too.
+// ReadStats returns the numbers of this moment; those of one call need not be of
+// the same instant. It may be called at any time. Each call takes the mutex that
+// opening and closing take, too.
 func ReadStats() Stats {
 	s := Stats{
 		Mappings: counted.mappings.Load(), Regions: counted.regions.Load(), Mapped: counted.mapped.Load(),

@@ -4,7 +4,6 @@ package sys
 
 import (
 	"errors"
-	"io/fs"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -90,9 +89,6 @@ func Lock(addr, n uintptr, onFault bool) error {
 // Unlock is munlock(2).
 func Unlock(addr, n uintptr) error { return unix.Munlock(bytes(addr, n)) }
 
-// BlockSize returns the size of a page.
-func BlockSize(int) (int64, error) { return int64(PageSize), nil }
-
 // Duplicate returns another descriptor of the same open file, closed on exec.
 func Duplicate(fd int) (int, error) {
 	syscall.ForkLock.RLock()
@@ -109,21 +105,3 @@ func Access(fd int) (AccessMode, error) {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	return AccessMode(flags & unix.O_ACCMODE), err
 }
-
-// What follows is Linux's own.
-
-func Remap(_, _, _ uintptr, _ RemapFlags, _ uintptr) (uintptr, error) {
-	return 0, errors.ErrUnsupported
-}
-func Resident(_, _ uintptr, _ []byte) error       { return errors.ErrUnsupported }
-func SeesResidency(fs.FileInfo) bool              { return false }
-func InMemory(int) (bool, error)                  { return false, errors.ErrUnsupported }
-func BlockSizeOf(int, fs.FileInfo) (int64, error) { return int64(PageSize), nil }
-func MemoryFile(string, bool, int) (int, error)   { return -1, errors.ErrUnsupported }
-func AddSeals(int, Seals) error                   { return errors.ErrUnsupported }
-func Allocate(int, int64, int64) error            { return errors.ErrUnsupported }
-func FreeBytes(int) (uint64, error)               { return 0, errors.ErrUnsupported }
-func SetName(_, _ uintptr, _ string) error        { return errors.ErrUnsupported }
-func LockLimit() (uint64, error)                  { return 0, errors.ErrUnsupported }
-func AddressSpaceLimit() (uint64, error)          { return 0, errors.ErrUnsupported }
-func DataLimit() (uint64, error)                  { return 0, errors.ErrUnsupported }
