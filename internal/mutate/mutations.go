@@ -79,7 +79,7 @@ var mutations = []mutation{
 	{"remap.go", "the old place stays mapped after a move", "return from.giveBack(v.pages)", "return nil"},
 	{"remap.go", "what is cut off stays mapped", "return m.home.giveBack(v.pages.at(size, old-size))", "return nil"},
 	{"residency.go", "Resident reads the wrong bit", "b&1 != 0", "b&2 != 0"},
-	{"scan.go", "a scan ends a block early", "next := extent{b.off + b.n, min(size, end-b.off-b.n)}", "next := extent{b.off + b.n, min(size, end-b.off-b.n-size)}"},
+	{"scan.go", "a scan gives the end in smaller blocks", "b = extent{b.end(), min(size, all.end()-b.end())}", "b = extent{b.end(), min(size, (all.end()-b.end()+1)/2)}"},
 	{"scan.go", "the end of the context is not seen", "if err := ctx.Err(); err != nil {", "if err := ctx.Err(); err != nil && false {"},
 	{"seal.go", "Seal swallows errors", "return withHint(err, \"a mapping that could become writable exists\")", "return nil"},
 	{"stats.go", "what is closed stays counted", "counted.mappings.Add(-1)", "counted.mappings.Add(0)"},
