@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/memmap-go/memmap/internal/race"
 	"github.com/memmap-go/memmap/internal/sys"
@@ -420,6 +421,8 @@ func TestRegain(t *testing.T) {
 func TestFailedMapping(t *testing.T) {
 	checkLeaks(t)
 	f := makeFile(t, pattern(pageSize))
+	// What older tests have closed must not become free meanwhile.
+	defer SetQuarantine(SetQuarantine(Quarantine{Time: time.Hour, Bytes: defaultQuarantine.Bytes}))
 	before := ReadStats()
 	for range 100 {
 		if _, err := Map(f, &FileConfig{Sync: true, Prot: Read | Write}); !errors.Is(err, errors.ErrUnsupported) {
