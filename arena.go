@@ -409,8 +409,10 @@ func isInaccessible(r span) bool {
 		return false
 	}
 	defer f.Close()
+	limitBuffer.mu.Lock()
+	defer limitBuffer.mu.Unlock()
 	lines := bufio.NewScanner(f)
-	lines.Buffer(make([]byte, 8<<10), 8<<10)
+	lines.Buffer(limitBuffer.bytes[:], 0)
 	for at := r.addr; lines.Scan(); {
 		area, rest, _ := bytes.Cut(lines.Bytes(), []byte("-"))
 		end, what, _ := bytes.Cut(rest, []byte(" "))
@@ -428,7 +430,6 @@ func isInaccessible(r span) bool {
 	return false
 }
 
-// parseHex makes no garbage: at the limit of areas the Go heap can't grow.
 func parseHex(digits []byte) (n uintptr) {
 	for _, d := range digits {
 		if d >= 'a' {

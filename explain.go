@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/memmap-go/memmap/internal/sys"
 )
@@ -54,18 +55,25 @@ func areaLimit(err error) error {
 	return nil
 }
 
-// countLines needs little memory: at the limit of areas, the Go heap can't grow,
-// and the program dies if it has to.
+// limitBuffer is for reading files at the limit of areas: there the Go heap can't
+// grow, and the program dies if it has to.
+var limitBuffer struct {
+	mu    sync.Mutex
+	bytes [8 << 10]byte // guarded by mu
+}
+
 func countLines(name string) (int, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	lines, buf := 0, make([]byte, 4<<10)
+	limitBuffer.mu.Lock()
+	defer limitBuffer.mu.Unlock()
+	lines := 0
 	for {
-		n, err := f.Read(buf)
-		lines += bytes.Count(buf[:n], []byte("\n"))
+		n, err := f.Read(limitBuffer.bytes[:])
+		lines += bytes.Count(limitBuffer.bytes[:n], []byte("\n"))
 		if err == io.EOF {
 			return lines, nil
 		}

@@ -190,12 +190,16 @@ const childVariable = "MEMMAP_TEST_CHILD"
 //	if !inChild(t) {
 //		return
 //	}
-func inChild(t *testing.T) bool {
+//
+// The process gets the given variables besides.
+func inChild(t *testing.T, env ...string) bool {
 	t.Helper()
 	if isChild(t) {
 		return true
 	}
-	out, err := childCommand(t, "-storm="+stormTime.String(), "-test.timeout="+(time.Minute+*stormTime).String()).CombinedOutput()
+	child := childCommand(t, "-storm="+stormTime.String(), "-test.timeout="+(time.Minute+*stormTime).String())
+	child.Env = append(child.Env, env...)
+	out, err := child.CombinedOutput()
 	switch {
 	case err != nil:
 		t.Errorf("child process: %v\n%s", err, out)

@@ -322,7 +322,7 @@ func TestProtectAreaLimit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("maps all areas that a process may have")
 	}
-	if !inChild(t) {
+	if !inChild(t, atLimit) {
 		return
 	}
 	prepareForLimit(t)

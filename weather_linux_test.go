@@ -138,7 +138,7 @@ func TestRoomLimit(t *testing.T) {
 // Each operation works, or is an error that names the limit, and has changed
 // nothing.
 func TestAreaLimitChurn(t *testing.T) {
-	if !inChild(t) {
+	if !inChild(t, atLimit) {
 		return
 	}
 	prepareForLimit(t)
